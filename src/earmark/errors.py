@@ -1,0 +1,92 @@
+"""Every error that Earmark raises on purpose.
+
+::
+
+    EarmarkError
+    ├── ParameterError            an argument out of its domain (also a ValueError)
+    ├── AudioError                a source gives no usable audio, or stops giving it
+    │   ├── UnreadableAudioError      nothing could be decoded: no audio, damaged header, no such file
+    │   └── TruncatedAudioError       decoding stopped before the declared end; what came before is good
+    ├── CorpusError               a corpus that cannot be listed
+    ├── MetadataError             a metadata file with a bad row (names file and line)
+    ├── CatalogError              a catalog that cannot be used
+    │   ├── CatalogVersionError       written by a newer major version of the format
+    │   ├── CatalogDamagedError       bytes on disk are not those that were written
+    │   ├── CatalogLockedError        another process is writing
+    │   └── ModelMismatchError        made with another fingerprint model
+    ├── RegistryError             a license registry with a bad row (names file and line)
+    └── ScanError                 a scan that cannot start or go on
+"""
+
+__all__ = [
+    "AudioError",
+    "CatalogDamagedError",
+    "CatalogError",
+    "CatalogLockedError",
+    "CatalogVersionError",
+    "CorpusError",
+    "EarmarkError",
+    "MetadataError",
+    "ModelMismatchError",
+    "ParameterError",
+    "RegistryError",
+    "ScanError",
+    "TruncatedAudioError",
+    "UnreadableAudioError",
+]
+
+
+class EarmarkError(Exception):
+    """Root of every error that Earmark raises on purpose."""
+
+
+class ParameterError(EarmarkError, ValueError):
+    """An argument is out of its domain."""
+
+
+class AudioError(EarmarkError):
+    """A source gives no usable audio, or stops giving it."""
+
+
+class UnreadableAudioError(AudioError):
+    """Nothing could be decoded."""
+
+
+class TruncatedAudioError(AudioError):
+    """Decoding stopped before the declared end; the chunks that came before are good."""
+
+
+class CorpusError(EarmarkError):
+    """A corpus cannot be listed."""
+
+
+class MetadataError(EarmarkError):
+    """A metadata file has a bad row; the message names file and line."""
+
+
+class CatalogError(EarmarkError):
+    """A catalog cannot be used."""
+
+
+class CatalogVersionError(CatalogError):
+    """A catalog was written by a newer major version of the format."""
+
+
+class CatalogDamagedError(CatalogError):
+    """Bytes on disk are not those that were written."""
+
+
+class CatalogLockedError(CatalogError):
+    """Another process is writing to the catalog."""
+
+
+class ModelMismatchError(CatalogError):
+    """A catalog was made with another fingerprint model."""
+
+
+class RegistryError(EarmarkError):
+    """A license registry has a bad row; the message names file and line."""
+
+
+class ScanError(EarmarkError):
+    """A scan cannot start or go on."""

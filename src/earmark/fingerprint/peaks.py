@@ -1,0 +1,61 @@
+"""Peak bitmaps: the most salient bands of each 64 ms as one 64-bit word."""
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.fingerprint.config import FingerprintConfig
+
+__all__ = ["peak_words"]
+
+
+def peak_words(saliency: NDArray[np.float32], config: FingerprintConfig) -> NDArray[np.uint64]:
+    """Mark the spectral peaks of each pair of frames.
+
+    Bit `b` of word `i` is set if band `b` is among the `peaks_per_word` most salient of frames `2 * i` and
+    `2 * i + 1` taken together, and its saliency there sums to `peak_floor` or more. Of equals the lower band wins.
+
+    Parameters
+    ----------
+    saliency : np.ndarray [shape=(n_frames, 64), dtype=float32]
+    config : FingerprintConfig
+
+    Returns
+    -------
+    np.ndarray [shape=(n_frames // 2,), dtype=uint64]
+
+    Examples
+    --------
+    >>> S = np.zeros((2, 64), np.float32)
+    >>> S[:, 3] = 0.5
+    >>> peak_words(S, FingerprintConfig()).tolist()
+    [8]
+    """
+    words = np.empty(len(saliency) // 2, np.uint64)
+    _mark_peaks(saliency, config.peaks_per_word, np.float32(config.peak_floor), words)
+    return words
+
+
+@numba.njit(cache=True, nogil=True)
+def _mark_peaks(saliency, n_peaks, floor, words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    n_bands = saliency.shape[1]
+    best = np.empty(n_peaks, np.float32)
+    where = np.empty(n_peaks, np.int64)
+    for i in range(words.shape[0]):
+        count = 0
+        for b in range(n_bands):
+            x = saliency[2 * i, b] + saliency[2 * i + 1, b]
+            if x < floor or (count == n_peaks and x <= best[n_peaks - 1]):
+                continue
+            j = count if count < n_peaks else n_peaks - 1
+            while j > 0 and best[j - 1] < x:
+                best[j] = best[j - 1]
+                where[j] = where[j - 1]
+                j -= 1
+            best[j] = x
+            where[j] = b
+            count = min(count + 1, n_peaks)
+        word = np.uint64(0)
+        for j in range(count):
+            word |= np.uint64(1) << np.uint64(where[j])
+        words[i] = word

@@ -1,0 +1,21 @@
+"""Rights: the license registry, and the policy from a recording and its intended use to a verdict."""
+
+from earmark.rights.grants import PERMISSIONS, SCOPES, Grant, Permission, Scope
+from earmark.rights.policy import Recording, Status, Use, Verdict, decide
+from earmark.rights.registry import Registry, make_registry, read_registry
+
+__all__ = [
+    "PERMISSIONS",
+    "SCOPES",
+    "Grant",
+    "Permission",
+    "Recording",
+    "Registry",
+    "Scope",
+    "Status",
+    "Use",
+    "Verdict",
+    "decide",
+    "make_registry",
+    "read_registry",
+]

@@ -1,0 +1,127 @@
+"""Facts: what is known of a recording and of its intended use, in the form in which grants are compared with it."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from earmark.errors import ParameterError
+from earmark.rights.grants import SCOPES
+from earmark.rights.identifiers import fold_name, parse_isrc
+from earmark.rights.territories import parse_territory
+
+__all__ = ["Facts", "Recording", "Use", "establish_facts"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """What the catalog says of a recording; None or blank is unknown.
+
+    Parameters
+    ----------
+    track_id, isrc, label, rightsholder : str or None
+        As in the catalog's metadata. A malformed ISRC counts as unknown.
+    """
+
+    track_id: str | None = None
+    isrc: str | None = None
+    label: str | None = None
+    rightsholder: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Use:
+    """What somebody wants to do; None is not given.
+
+    Parameters
+    ----------
+    licensee : str or None
+        Who; compared without regard to case and white space.
+    scope : str or None
+        What for: one of `SCOPES`.
+    territory : str or None
+        Where: an ISO 3166-1 alpha-2 code, any case.
+    as_of : datetime.date or None
+        On which day.
+    """
+
+    licensee: str | None = None
+    scope: str | None = None
+    territory: str | None = None
+    as_of: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """A recording and a use, folded for comparison; None is unknown.
+
+    Parameters
+    ----------
+    recording : Recording
+        As given.
+    use : Use
+        As given.
+    coverage : tuple of str or None
+        The recording's `COVERAGE_COLUMNS`, in their order.
+    licensee, scope, territory : str or None
+        The use's.
+    as_of : datetime.date or None
+        The use's.
+    """
+
+    recording: Recording
+    use: Use
+    coverage: tuple[str | None, ...]
+    licensee: str | None
+    scope: str | None
+    territory: str | None
+    as_of: date | None
+
+
+def establish_facts(recording: Recording, use: Use) -> Facts:
+    """Check a recording and a use, and fold them for comparison.
+
+    Parameters
+    ----------
+    recording : Recording
+        What the catalog says.
+    use : Use
+        What is intended.
+
+    Returns
+    -------
+    Facts
+        The two, folded.
+
+    Raises
+    ------
+    ParameterError
+        If the use's scope or territory is unknown, or its date is no plain date. The recording's fields come from
+        strangers' metadata and never raise.
+    """
+    if use.scope is not None and use.scope not in SCOPES:
+        raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {use.scope!r}")
+    if use.as_of is not None and (not isinstance(use.as_of, date) or isinstance(use.as_of, datetime)):
+        raise ParameterError(f"as_of must be a datetime.date without a time, got {use.as_of!r}")
+    return Facts(
+        recording=recording,
+        use=use,
+        coverage=(
+            fold_name(recording.track_id),
+            _known_isrc(recording.isrc),
+            fold_name(recording.label),
+            fold_name(recording.rightsholder),
+        ),
+        licensee=fold_name(use.licensee),
+        scope=use.scope,
+        territory=None if use.territory is None else parse_territory(use.territory),
+        as_of=use.as_of,
+    )
+
+
+def _known_isrc(text: str | None) -> str | None:
+    """Return the ISRC; None if it is missing or malformed, for then the true one may be any."""
+    if text is None:
+        return None
+    try:
+        return parse_isrc(text)
+    except ParameterError:
+        return None
