@@ -16,6 +16,7 @@ __all__ = [
     "babble",
     "band_pass",
     "codec",
+    "encode",
     "equalise",
     "noise",
     "reverb",
@@ -27,7 +28,6 @@ CODECS = {
     "mp3": ("mp3", "libmp3lame", 44100),
     "opus": ("ogg", "libopus", 48000),
     "aac": ("adts", "aac", 44100),
-    "vorbis": ("ogg", "libvorbis", 44100),
 }
 
 
@@ -95,21 +95,25 @@ def speed(y, factor):
     return soxr.resample(y, factor, 1.0, "HQ").astype(np.float32)
 
 
-def codec(y, sr, name, kbit_s):
-    """Encode with a real encoder and decode again, the encoder's delay removed as far as the container says it."""
+def encode(y, sr, name, kbit_s):
+    """Encode with a real encoder, at the encoder's own sampling rate; returns the bytes of a file."""
     container, encoder, rate = CODECS[name]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
         track = out.add_stream(encoder, rate=rate, layout="mono", bit_rate=int(kbit_s * 1000))
-        samples = soxr.resample(y, sr, rate, "HQ").astype(np.float32)
-        frame = av.AudioFrame.from_ndarray(samples[None, :], format="fltp", layout="mono")
+        samples = y if sr == rate else soxr.resample(y, sr, rate, "HQ")
+        frame = av.AudioFrame.from_ndarray(samples[None, :].astype(np.float32), format="fltp", layout="mono")
         frame.sample_rate = rate
         resampler = av.AudioResampler(format=track.format, layout="mono", rate=rate, frame_size=track.frame_size or None)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             out.mux(track.encode(part))
         out.mux(track.encode(None))
-    buffer.seek(0)
-    with av.open(buffer) as source:
+    return buffer.getvalue()
+
+
+def codec(y, sr, name, kbit_s):
+    """Encode and decode again, the encoder's delay removed as far as the container says it."""
+    with av.open(io.BytesIO(encode(y, sr, name, kbit_s))) as source:
         parts = [frame.to_ndarray() for frame in source.decode(audio=0)]
         decoded_rate = source.streams.audio[0].rate
         is_integer = parts[0].dtype.kind == "i"

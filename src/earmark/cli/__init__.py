@@ -1,1 +1,102 @@
-"""."""
+"""The command line: parse, one library call, print. One module for each command, imported when it is called."""
+
+import errno
+import importlib
+import io
+import logging
+import sys
+
+import click
+
+from earmark import __version__
+from earmark.errors import EarmarkError
+
+__all__ = ["main"]
+
+logger = logging.getLogger(__name__)
+
+# Name -> module that has a command of that name; alphabetical.
+_COMMANDS = {"catalog": "earmark.cli.catalog", "demo": "earmark.cli.demo", "scan": "earmark.cli.scan"}
+EXIT_FAILURE, EXIT_INTERRUPTED = 2, 130  # DESIGN.md §4
+
+
+class _Earmark(click.Group):
+    """Loads a command's module when the command is asked for, and turns errors into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EarmarkError as error:
+            _fail(ctx, str(error))
+        except KeyboardInterrupt:
+            click.echo("earmark: interrupted", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads our output has heard enough; click ends quietly
+                raise
+            _fail(ctx, str(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:  # Python's own exit code would be 1, which says that there are findings
+            logger.exception("this should not have happened; please report it")
+            ctx.exit(EXIT_FAILURE)
+        return None
+
+
+def _fail(ctx: click.Context, message: str) -> None:
+    click.echo(f"earmark: error: {message}", err=True)
+    ctx.exit(EXIT_FAILURE)
+
+
+class _StderrHandler(logging.Handler):
+    """Writes to whatever stderr is at the moment, so that a progress bar is not torn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+@click.group(cls=_Earmark, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="earmark")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, and no notices but errors.")
+@click.option("-v", "--verbose", count=True, help="More notices; twice for all.")
+@click.pass_context
+def main(ctx: click.Context, *, quiet: bool, verbose: int) -> None:
+    """Find a label's recordings inside audio datasets, and whether a license covers them.
+
+    Results go to stdout, everything else to stderr. Nothing ever asks back.
+
+    \b
+    Exit codes:
+      0    done, with or without findings
+      1    findings, as --fail-on asks
+      2    wrong usage, or failure
+      3    nothing to scan, or every item failed
+      4    incomplete: some items failed, or stopped by SIGTERM
+      130  Ctrl-C
+
+    \b
+    Example:
+      earmark demo
+      earmark catalog build my.catalog ~/music --metadata tracks.csv
+      earmark scan ~/corpus --catalog my.catalog --out scan1
+    """  # noqa: D301 - click reads the \b
+    ctx.obj = {"quiet": quiet}
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    handler = _StderrHandler()
+    handler.setFormatter(logging.Formatter("earmark: %(levelname)s: %(message)s"))
+    level = logging.ERROR if quiet else max(logging.WARNING - 10 * verbose, logging.DEBUG)
+    ours = logging.getLogger("earmark")
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(level)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import librosa
 import numba
 import numpy as np
 import scipy.fft
@@ -53,7 +54,7 @@ def filter_bank(config: FingerprintConfig) -> FilterBank:
     """
     steps = np.arange(config.n_bands + 2) / (config.n_bands + 1)
     edges = config.fmin * (config.fmax / config.fmin) ** steps
-    bins_hz = np.arange(config.n_fft // 2 + 1) * (config.sr / config.n_fft)
+    bins_hz = librosa.fft_frequencies(sr=config.sr, n_fft=config.n_fft)
     first_bin, first_weight, weights = [], [0], []
     for low, centre, high in zip(edges, edges[1:], edges[2:], strict=False):
         w = np.minimum((bins_hz - low) / (centre - low), (high - bins_hz) / (high - centre)).clip(min=0.0)
@@ -63,12 +64,11 @@ def filter_bank(config: FingerprintConfig) -> FilterBank:
         first_bin.append(support[0])
         weights.append(w[support[0] : support[-1] + 1] / w.sum())
         first_weight.append(first_weight[-1] + len(weights[-1]))
-    phase = 2.0 * np.pi * np.arange(config.n_fft) / config.n_fft
     return FilterBank(
         first_bin=np.array(first_bin, dtype=np.int32),
         first_weight=np.array(first_weight, dtype=np.int32),
         weights=np.concatenate(weights).astype(np.float32),
-        window=(0.5 - 0.5 * np.cos(phase)).astype(np.float32),
+        window=librosa.filters.get_window("hann", config.n_fft, fftbins=True).astype(np.float32),
     )
 
 

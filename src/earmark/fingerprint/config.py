@@ -31,8 +31,10 @@ class FingerprintConfig:
         Floor under the band magnitudes in the units of the STFT of a signal in [-1, 1]; far below one step of 16 bits.
     long_context, wide_context : tuple of int
         Half widths (frames, bands) of the two local means that saliency is measured against.
-    peaks_per_word : int
-        At most this many bands are set in a word of the peak bitmap.
+    track_peaks : int
+        At most this many bands are set in a word of a track's peak bitmap; one of `item_peaks`.
+    item_peaks : tuple of int
+        The same for an item, at several levels: what is among fewer peaks counts more. Ascending.
     peak_floor : float
         Least saliency, summed over the two frames of a word, that sets a bit.
     patch_frames, patch_hop_frames : int
@@ -44,7 +46,7 @@ class FingerprintConfig:
     patch_scale : int
         An embedding has unit length and is stored as 8-bit integers, `round(patch_scale * x)`.
     patch_floor : float
-        A patch with less mean saliency than this says nothing (silence, steady noise) and is stored as zeros.
+        A patch with less mean saliency than this says nothing (silence) and is stored as zeros.
 
     Examples
     --------
@@ -63,7 +65,8 @@ class FingerprintConfig:
     floor_absolute: float = 1e-5
     long_context: tuple[int, int] = (15, 4)
     wide_context: tuple[int, int] = (4, 12)
-    peaks_per_word: int = 6
+    track_peaks: int = 6
+    item_peaks: tuple[int, ...] = (3, 6, 12)
     peak_floor: float = 0.25
     patch_frames: int = 62
     patch_hop_frames: int = 8
@@ -76,6 +79,11 @@ class FingerprintConfig:
     def frames_per_second(self) -> float:
         """Frames in a second of audio."""
         return self.sr / self.hop_length
+
+    @property
+    def words_per_second(self) -> float:
+        """Words of a peak bitmap in a second of audio."""
+        return self.frames_per_second / 2
 
     @property
     def context_frames(self) -> int:

@@ -30,7 +30,7 @@ def saliency(
     Returns
     -------
     np.ndarray [shape=(stop - start, n_bands), dtype=float32]
-        Values in [0, 1).
+        Values in [0, 1].
     """
     stop = len(bands) if stop is None else stop
     reach = config.context_frames - config.level_frames

@@ -1,1 +1,14 @@
-"""."""
+"""Reading back what a scan wrote, and choosing what to show of it."""
+
+from earmark.report.findings import Finding, odds_in_words, seconds_in_words, worst_findings
+from earmark.report.records import read_items, read_matches, read_summary
+
+__all__ = [
+    "Finding",
+    "odds_in_words",
+    "read_items",
+    "read_matches",
+    "read_summary",
+    "seconds_in_words",
+    "worst_findings",
+]

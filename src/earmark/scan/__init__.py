@@ -1,1 +1,25 @@
-"""."""
+"""The scan: every item of a corpus against a catalog and a registry, on all processors, to files of rows."""
+
+from earmark.scan.folder import ITEMS_FILE, MATCHES_FILE, SUMMARY_FILE
+from earmark.scan.plan import ScanPlan
+from earmark.scan.rows import SCHEMA_VERSION, ItemRow, MatchRow, row_from_json, row_to_json, worst_status
+from earmark.scan.scanning import scan
+from earmark.scan.stopping import Stop, stop_on_signals
+from earmark.scan.summary import Summary
+
+__all__ = [
+    "ITEMS_FILE",
+    "MATCHES_FILE",
+    "SCHEMA_VERSION",
+    "SUMMARY_FILE",
+    "ItemRow",
+    "MatchRow",
+    "ScanPlan",
+    "Stop",
+    "Summary",
+    "row_from_json",
+    "row_to_json",
+    "scan",
+    "stop_on_signals",
+    "worst_status",
+]

@@ -1,0 +1,86 @@
+"""Catalogs of the development music, and its division into folds by package, for measuring on music that is not there."""
+
+import csv
+import functools
+import os
+import shutil
+from pathlib import Path
+
+import music
+import numpy as np
+
+from earmark.catalog import build_catalog, open_catalog, remove_tracks
+from earmark.fingerprint import Fingerprint, fingerprint, load_model
+
+__all__ = ["catalog_without", "fingerprint_of", "fold_of_packages", "full_catalog", "open_cached"]
+
+# Packages that share a recording stay on the same side.
+TOGETHER = {"starfighter-data": "singularity-music"}
+
+
+def scratch():
+    """Return the folder for what benchmarks keep between runs; named by the model, beside the music."""
+    folder = music.cache() / "bench" / load_model().digest[:16]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def fold_of_packages(n_folds):
+    """Return {package: fold}, the folds about equally long."""
+    hours = {}
+    for track in music.load_tracks():
+        name = TOGETHER.get(music.package(track.id), music.package(track.id))
+        hours[name] = hours.get(name, 0.0) + track.duration_s / 3600
+    loads, fold = [0.0] * n_folds, {}
+    for name in sorted(hours, key=lambda p: (-hours[p], p)):
+        k = int(np.argmin(loads))
+        fold[name], loads[k] = k, loads[k] + hours[name]
+    return fold | {name: fold[other] for name, other in TOGETHER.items()}
+
+
+def full_catalog():
+    """Return the path of the catalog of all development tracks, built by Earmark itself from the original files."""
+    path = scratch() / "catalog"
+    if not path.exists():
+        table = scratch() / "tracks.csv"
+        files = music.music_files()
+        with table.open("w", newline="", encoding="utf-8") as out:
+            writer = csv.writer(out)
+            writer.writerow(["path", "track_id", "label"])
+            writer.writerows([source, track_id, music.package(track_id)] for track_id, source in files)
+        report = build_catalog(
+            path, [source for _, source in files], metadata=table, model=load_model(), jobs=os.cpu_count()
+        )
+        print(f"catalog of {report.n_indexed} tracks, {report.duration_s / 3600:.2f} h; failed: {report.failed}")
+    return path
+
+
+def catalog_without(packages, name):
+    """Return the path of a copy of the full catalog that lacks the tracks of some packages."""
+    path = scratch() / f"without-{name}"
+    if not path.exists():
+        partial = path.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(full_catalog(), partial)
+        remove_tracks(partial, [i for i, _ in music.music_files() if music.package(i) in packages])
+        partial.rename(path)
+    return path
+
+
+@functools.cache
+def open_cached(path):
+    """Open a catalog once in a process."""
+    return open_catalog(path, load_model())
+
+
+def fingerprint_of(track):
+    """Return the fingerprint of a development track, computed once."""
+    path = scratch() / "fingerprints" / (track.id.replace("/", "__") + ".npz")
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        f = fingerprint([track.samples()], load_model())
+        np.savez(path.with_suffix(".part.npz"), n=[f.n_samples, f.n_frames], words=f.words, patches=f.patches)
+        path.with_suffix(".part.npz").rename(path)
+    with np.load(path) as kept:
+        n_samples, n_frames = kept["n"].tolist()
+        return Fingerprint(n_samples=n_samples, n_frames=n_frames, words=kept["words"], patches=kept["patches"])

@@ -1,0 +1,221 @@
+"""The manifest: the one file that says what a catalog consists of; whoever replaces it changes the catalog."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from earmark.errors import CatalogDamagedError, CatalogError, CatalogVersionError
+
+__all__ = [
+    "BLOCKS",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "SEGMENTS",
+    "TRACKS",
+    "VECTORS",
+    "WORDS",
+    "FileEntry",
+    "Manifest",
+    "SegmentEntry",
+    "read_manifest",
+    "render_manifest",
+]
+
+FORMAT_VERSION: Final = 1
+MANIFEST: Final = "manifest.json"
+SEGMENTS: Final = "segments"
+VECTORS: Final = "vectors.faiss"
+WORDS: Final = "words.u64"
+BLOCKS: Final = "words.crc32"
+TRACKS: Final = "tracks.sqlite"
+
+_KIND: Final = "earmark-catalog"
+_SEGMENT_NAME: Final = re.compile(r"[0-9]{4,9}")
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class FileEntry:
+    """Size and SHA-256 of a file."""
+
+    n_bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SegmentEntry:
+    """A segment: tracks that were added together.
+
+    Attributes
+    ----------
+    name : str
+        Its directory below `segments`.
+    n_tracks : int
+        Rows of its track table, removed ones included.
+    n_patches : int
+        Patches of its tracks, silent ones included; the vectors are numbered by them.
+    n_vectors : int
+        Patches that are indexed.
+    n_words : int
+        Words of its peak bitmaps.
+    n_lists, n_probes : int
+        Inverted lists of the vector index, and how many of them a search looks into; 1 list is an exact scan.
+    files : mapping of str to FileEntry
+    removed : tuple of int
+        Tombstones: rows of the track table, ascending.
+    """
+
+    name: str
+    n_tracks: int
+    n_patches: int
+    n_vectors: int
+    n_words: int
+    n_lists: int
+    n_probes: int
+    files: Mapping[str, FileEntry]
+    removed: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Manifest:
+    """What a catalog consists of.
+
+    Attributes
+    ----------
+    written_by : str
+        Program and version, for people.
+    config_digest, model_digest : str
+        What its fingerprints were made with.
+    segments : tuple of SegmentEntry
+        In the order in which tracks are numbered.
+    """
+
+    written_by: str
+    config_digest: str
+    model_digest: str
+    segments: tuple[SegmentEntry, ...]
+
+
+def render_manifest(manifest: Manifest) -> bytes:
+    """Return the bytes of `manifest.json`: kind and version first, last the SHA-256 of all that is before it."""
+    document = {"kind": _KIND, "version": FORMAT_VERSION, **dataclasses.asdict(manifest)}
+    return _dump({**document, "sha256": _checksum(document)})
+
+
+def read_manifest(catalog: Path) -> tuple[Manifest, str]:
+    """Read a catalog's manifest.
+
+    Parameters
+    ----------
+    catalog : Path
+        The catalog's directory.
+
+    Returns
+    -------
+    tuple of Manifest and str
+        The manifest and the SHA-256 of its file, which names this state of the catalog.
+
+    Raises
+    ------
+    CatalogError
+        If there is no catalog at `catalog`, or it cannot be read.
+    CatalogVersionError
+        If it has a format that this version of Earmark does not read.
+    CatalogDamagedError
+        If the manifest is not as it was written.
+    """
+    path = catalog / MANIFEST
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CatalogError(
+            f"{catalog}: no catalog: there is no {MANIFEST} in it; expected a directory made by 'earmark catalog build'"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"{path}: cannot be read: {error}") from error
+    document = _parse(data, path)
+    claimed = document.pop("sha256", None)
+    if claimed != _checksum(document) or _dump({**document, "sha256": claimed}) != data:
+        raise CatalogDamagedError(f"{path}: damaged: its bytes are not those that were written")
+    try:
+        manifest = _manifest(document)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CatalogDamagedError(f"{path}: damaged: {error!r}") from error
+    return manifest, hashlib.sha256(data).hexdigest()
+
+
+def _parse(data: bytes, path: Path) -> dict[str, Any]:
+    """Parse JSON and check kind and version, before anything else."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CatalogDamagedError(f"{path}: damaged: not JSON ({error})") from error
+    kind, version = (document.get("kind"), document.get("version")) if isinstance(document, dict) else (None, None)
+    if kind != _KIND:
+        raise CatalogDamagedError(
+            f"{path}: not the manifest of a catalog, or damaged: kind is {kind!r}, expected {_KIND!r}"
+        )
+    if type(version) is int and version > FORMAT_VERSION:
+        raise CatalogVersionError(
+            f"{path}: format version {version}; this version of Earmark reads {FORMAT_VERSION} "
+            "and older: update Earmark"
+        )
+    if version != FORMAT_VERSION or type(version) is not int:
+        raise CatalogDamagedError(f"{path}: damaged: format version {version!r}, expected 1 to {FORMAT_VERSION}")
+    return dict(document)
+
+
+def _manifest(document: Mapping[str, Any]) -> Manifest:
+    segments = tuple(_segment(one) for one in document["segments"])
+    if len({one.name for one in segments}) != len(segments):
+        raise ValueError("a segment comes twice")
+    return Manifest(
+        written_by=str(document["written_by"]),
+        config_digest=_matched(_SHA256, document["config_digest"]),
+        model_digest=_matched(_SHA256, document["model_digest"]),
+        segments=segments,
+    )
+
+
+def _segment(document: Mapping[str, Any]) -> SegmentEntry:
+    counts = {name: _count(document[name]) for name in _COUNTS}
+    files = {
+        name: FileEntry(
+            n_bytes=_count(document["files"][name]["n_bytes"]),
+            sha256=_matched(_SHA256, document["files"][name]["sha256"]),
+        )
+        for name in (VECTORS, WORDS, BLOCKS, TRACKS)
+    }
+    removed = tuple(_count(number) for number in document["removed"])
+    if not (counts["n_tracks"] and counts["n_vectors"] and 1 <= counts["n_probes"] <= counts["n_lists"]):
+        raise ValueError("a segment with nothing in it, or nothing to be looked into")
+    if sorted(set(removed)) != list(removed) or (removed and removed[-1] >= counts["n_tracks"]):
+        raise ValueError("tombstones out of order or range")
+    return SegmentEntry(name=_matched(_SEGMENT_NAME, document["name"]), files=files, removed=removed, **counts)
+
+
+_COUNTS: Final = ("n_tracks", "n_patches", "n_vectors", "n_words", "n_lists", "n_probes")
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected a number of things, got {value!r}")
+    return value
+
+
+def _matched(pattern: re.Pattern[str], value: str) -> str:
+    if pattern.fullmatch(value) is None:
+        raise ValueError(f"unexpected {value!r}")
+    return value
+
+
+def _dump(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def _checksum(document: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_dump(document)).hexdigest()

@@ -1,0 +1,69 @@
+"""What a build tells while it runs and when it is done."""
+
+import dataclasses
+
+from earmark.errors import CatalogError
+
+__all__ = ["BuildReport", "NothingIndexedError", "Progress"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """How far a build is.
+
+    Attributes
+    ----------
+    n_done, n_total : int
+        Recordings.
+    duration_s : float
+        Seconds of audio heard.
+    """
+
+    n_done: int
+    n_total: int
+    duration_s: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    """What became of the sources.
+
+    Attributes
+    ----------
+    n_indexed : int
+        Tracks that are now in the catalog.
+    duration_s : float
+        Their seconds.
+    failed : tuple of (str, str)
+        Each source that is not in the catalog, and why.
+    warnings : tuple of (str, str)
+        Each source or metadata row that something is wrong with though it was used, and what.
+    n_skipped : int
+        Files that are no audio by name or content, or were named twice.
+    duplicates : tuple of tuple of str
+        Groups of track ids with the same audio; all are kept.
+    unmatched : tuple of str
+        Rows of the metadata file that fit no source: file, line and path.
+    """
+
+    n_indexed: int
+    duration_s: float
+    failed: tuple[tuple[str, str], ...]
+    warnings: tuple[tuple[str, str], ...]
+    n_skipped: int
+    duplicates: tuple[tuple[str, ...], ...]
+    unmatched: tuple[str, ...]
+
+
+class NothingIndexedError(CatalogError):
+    """No source could be used, so the catalog is as it was, or is not there.
+
+    Attributes
+    ----------
+    report : BuildReport
+        What became of each.
+    """
+
+    def __init__(self, message: str, report: BuildReport) -> None:
+        super().__init__(message)
+        self.report = report

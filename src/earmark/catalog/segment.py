@@ -1,0 +1,250 @@
+"""Segments: tracks that were added together, written once and never changed."""
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.catalog.manifest import BLOCKS, SEGMENTS, TRACKS, VECTORS, WORDS, FileEntry, SegmentEntry
+from earmark.catalog.peak_words import WordsReader, WordsWriter
+from earmark.catalog.storage import describe_file, sync
+from earmark.catalog.track import Sketch, Track, TrackTags
+from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
+from earmark.catalog.vectors import Layout, VectorIndex, write_vector_index
+from earmark.errors import CatalogDamagedError
+from earmark.fingerprint import Model
+
+__all__ = ["Segment", "SegmentWriter", "open_track_table"]
+
+
+class SegmentWriter:
+    """Gathers tracks and writes them as a segment; a context manager that leaves nothing unless it is finished.
+
+    Words go to the file as they come; patches are held in memory.
+
+    Parameters
+    ----------
+    catalog : Path
+        The catalog's directory; the caller holds its lock.
+    name : str
+        The segment's.
+    model : Model
+    layout : Layout
+
+    Attributes
+    ----------
+    n_patches : int
+        Patches so far, silent ones included.
+    """
+
+    def __init__(self, catalog: Path, name: str, model: Model, layout: Layout) -> None:
+        self._name, self._model, self._layout = name, model, layout
+        self._target = catalog / SEGMENTS / name
+        self._target.parent.mkdir(exist_ok=True)
+        self._directory = self._target.with_name(f"{name}.partial")
+        self._directory.mkdir()
+        self._words = WordsWriter(self._directory)
+        self._rows: list[TrackRow] = []
+        self._patches: list[NDArray[np.int8]] = []
+        self.n_patches = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._words.close()
+        shutil.rmtree(self._directory, ignore_errors=True)  # finished, it goes by another name
+
+    def add(self, tags: TrackTags, sketch: Sketch) -> None:
+        """Add a track."""
+        row = TrackRow(
+            tags=tags,
+            n_samples=sketch.n_samples,
+            content=sketch.content,
+            first_word=self._words.n_words,
+            n_words=len(sketch.words),
+            first_patch=self.n_patches,
+            n_patches=len(sketch.patches),
+        )
+        self._words.append(sketch.words)
+        self._rows.append(row)
+        self._patches.append(sketch.patches)
+        self.n_patches += len(sketch.patches)
+
+    def finish(self) -> SegmentEntry:
+        """Write the segment to the disk under its name, and return what to enter in the manifest."""
+        files = self._words.finish()
+        write_track_table(self._directory, self._rows)
+        patches = np.concatenate(self._patches)
+        self._patches.clear()
+        n_lists = self._layout.n_lists(int(patches.any(axis=1).sum()))
+        n_vectors = write_vector_index(self._directory, patches, self._model, n_lists)
+        files |= {name: describe_file(self._directory / name) for name in (TRACKS, VECTORS)}
+        for name in files:
+            sync(self._directory / name)
+        sync(self._directory)
+        self._directory.rename(self._target)
+        sync(self._target.parent)
+        return SegmentEntry(
+            name=self._name,
+            n_tracks=len(self._rows),
+            n_patches=self.n_patches,
+            n_vectors=n_vectors,
+            n_words=self._words.n_words,
+            n_lists=n_lists,
+            n_probes=self._layout.n_probes(n_lists),
+            files=files,
+        )
+
+
+class Segment:
+    """An open segment.
+
+    Parameters
+    ----------
+    catalog : Path
+        The catalog's directory.
+    entry : SegmentEntry
+    model : Model
+
+    Attributes
+    ----------
+    is_live : np.ndarray [shape=(n_tracks,), dtype=bool]
+        False for removed tracks.
+
+    Raises
+    ------
+    CatalogDamagedError
+        If a file is missing or is not as it was written. The words are only measured here, and checked when read.
+    """
+
+    def __init__(self, catalog: Path, entry: SegmentEntry, model: Model) -> None:
+        directory = catalog / SEGMENTS / entry.name
+        for name in (VECTORS, WORDS, BLOCKS, TRACKS):
+            _check_size(directory / name, entry.files[name])
+        for name in (VECTORS, TRACKS):
+            _check_digest(directory / name, entry.files[name])
+        self._path, self._entry = directory, entry
+        self._table = TrackTable(directory)
+        self._spans = self._table.spans()
+        self._check_spans()
+        with _readable(directory):
+            sums = (directory / BLOCKS).read_bytes()
+            if hashlib.sha256(sums).hexdigest() != entry.files[BLOCKS].sha256:
+                raise _not_as_written(directory / BLOCKS)
+            self._words = WordsReader(directory, sums)
+        self._vectors = VectorIndex(
+            directory,
+            model,
+            n_patches=entry.n_patches,
+            n_vectors=entry.n_vectors,
+            n_lists=entry.n_lists,
+            n_probes=entry.n_probes,
+        )
+        self.is_live = np.ones(entry.n_tracks, np.bool_)
+        self.is_live[list(entry.removed)] = False
+        self._live_bits = self._bits() if entry.removed else None
+
+    @property
+    def n_tracks(self) -> int:
+        """Tracks, removed ones included."""
+        return self._entry.n_tracks
+
+    @property
+    def n_samples(self) -> NDArray[np.int64]:
+        """Samples of each track [shape=(n_tracks,), dtype=int64]."""
+        return self._spans.n_samples
+
+    def close(self) -> None:
+        """Let go of the track table's file; the maps go with the object."""
+        self._table.close()
+
+    def search(
+        self, queries: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+        """Find the nearest patches of tracks that are not removed.
+
+        Returns
+        -------
+        tuple of np.ndarray [each shape=(n, min(k, n_vectors))]
+            Rows of the track table, patch positions in the track, inner products; -1, -1, 0 where there are fewer.
+        """
+        numbers, products = self._vectors.search(queries, k, self._live_bits)
+        rows = np.searchsorted(self._spans.first_patch, numbers, side="right") - 1
+        positions = np.where(numbers < 0, -1, numbers - self._spans.first_patch[rows])
+        return np.where(numbers < 0, -1, rows), positions, products
+
+    def track(self, row: int) -> Track:
+        """Return a row of the track table [0 <= row < n_tracks]."""
+        return self._table.track(row)
+
+    def words(self, row: int) -> NDArray[np.uint64]:
+        """Return a track's peak bitmap, a view of the map."""
+        start = int(self._spans.first_word[row])
+        return self._words.view(start, start + int(self._spans.n_words[row]))
+
+    def _check_spans(self) -> None:
+        spans, entry = self._spans, self._entry
+        for first, count, total in (
+            (spans.first_word, spans.n_words, entry.n_words),
+            (spans.first_patch, spans.n_patches, entry.n_patches),
+        ):
+            ends = np.cumsum(count)
+            starts = np.concatenate([[0], ends[:-1]])
+            if len(count) != entry.n_tracks or (count <= 0).any() or (first != starts).any() or ends[-1:] != [total]:
+                raise CatalogDamagedError(f"{self._path / TRACKS}: damaged: its tracks do not fit the segment")
+        if entry.files[WORDS].n_bytes != 8 * entry.n_words:
+            raise CatalogDamagedError(f"{self._path / WORDS}: damaged: expected {entry.n_words} words")
+
+    def _bits(self) -> NDArray[np.uint8]:
+        """Return a bit for each patch, least first: whether its track is not removed."""
+        return np.packbits(np.repeat(self.is_live, self._spans.n_patches), bitorder="little")
+
+
+def open_track_table(catalog: Path, entry: SegmentEntry) -> TrackTable:
+    """Open only the track table of a segment.
+
+    Raises
+    ------
+    CatalogDamagedError
+        If it is not as it was written.
+    """
+    path = catalog / SEGMENTS / entry.name / TRACKS
+    _check_size(path, entry.files[TRACKS])
+    _check_digest(path, entry.files[TRACKS])
+    return TrackTable(path.parent)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise CatalogDamagedError(f"{path}: damaged: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _check_size(path: Path, entry: FileEntry) -> None:
+    with _readable(path):
+        n_bytes = path.stat().st_size
+    if n_bytes != entry.n_bytes:
+        raise CatalogDamagedError(
+            f"{path}: damaged: {n_bytes} bytes, expected {entry.n_bytes}; build the catalog again or restore it"
+        )
+
+
+def _check_digest(path: Path, entry: FileEntry) -> None:
+    with _readable(path):
+        sha256 = describe_file(path).sha256
+    if sha256 != entry.sha256:
+        raise _not_as_written(path)
+
+
+def _not_as_written(path: Path) -> CatalogDamagedError:
+    return CatalogDamagedError(
+        f"{path}: damaged: its bytes are not those that were written; build the catalog again or restore it"
+    )

@@ -1,0 +1,178 @@
+"""The track table of a segment: who is who, and where their words and patches lie."""
+
+import contextlib
+import dataclasses
+import json
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.audio import SAMPLE_RATE
+from earmark.catalog.manifest import TRACKS
+from earmark.catalog.track import Track, TrackTags
+from earmark.errors import CatalogDamagedError
+
+__all__ = ["Spans", "TrackRow", "TrackTable", "write_track_table"]
+
+_SCHEMA: Final = """
+CREATE TABLE tracks (
+    number INTEGER PRIMARY KEY,
+    track_id TEXT NOT NULL UNIQUE,
+    n_samples INTEGER NOT NULL,
+    path TEXT, isrc TEXT, title TEXT, artist TEXT, label TEXT, rightsholder TEXT,
+    extra TEXT,
+    content BLOB NOT NULL,
+    first_word INTEGER NOT NULL, n_words INTEGER NOT NULL,
+    first_patch INTEGER NOT NULL, n_patches INTEGER NOT NULL
+);
+CREATE INDEX tracks_by_content ON tracks (content);
+"""
+_INSERT: Final = "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# SQLite takes at least 999 parameters in a statement.
+_BATCH: Final = 900
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class TrackRow:
+    """A track as it is written.
+
+    Attributes
+    ----------
+    tags : TrackTags
+    n_samples : int
+    content : bytes
+        See `Sketch`.
+    first_word, n_words, first_patch, n_patches : int
+        Where its words and patches lie in the segment.
+    """
+
+    tags: TrackTags
+    n_samples: int
+    content: bytes
+    first_word: int
+    n_words: int
+    first_patch: int
+    n_patches: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Spans:
+    """The numeric columns, in the order of the rows [each shape=(n_tracks,), dtype=int64]."""
+
+    n_samples: NDArray[np.int64]
+    first_word: NDArray[np.int64]
+    n_words: NDArray[np.int64]
+    first_patch: NDArray[np.int64]
+    n_patches: NDArray[np.int64]
+
+
+def write_track_table(directory: Path, rows: Iterable[TrackRow]) -> None:
+    """Write the track table of a segment; the same rows give the same bytes."""
+    with contextlib.closing(sqlite3.connect(directory / TRACKS, isolation_level=None)) as connection:
+        # Nobody sees the file before it is whole, so a journal would protect nothing.
+        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA + "BEGIN;")
+        connection.executemany(_INSERT, (_values(number, row) for number, row in enumerate(rows)))
+        connection.execute("COMMIT")
+
+
+class TrackTable:
+    """The track table of a segment, read only.
+
+    Parameters
+    ----------
+    directory : Path
+        The segment's; the file is known to be good.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / TRACKS
+        with self._errors():
+            self._connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+            )
+        weakref.finalize(self, self._connection.close)  # Python 3.13 warns of connections left to the collector
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice."""
+        self._connection.close()
+
+    def spans(self) -> Spans:
+        """Return where the words and patches of every track lie."""
+        columns = [field.name for field in dataclasses.fields(Spans)]
+        rows = self._query(f"SELECT {', '.join(columns)} FROM tracks ORDER BY number")  # noqa: S608 - constants
+        try:
+            table = np.array(rows, np.int64).reshape(-1, len(columns))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CatalogDamagedError(f"{self._path}: damaged: {error}") from error
+        return Spans(**dict(zip(columns, np.ascontiguousarray(table.T), strict=True)))
+
+    def track(self, number: int) -> Track:
+        """Return the row of a track [0 <= number < n_tracks]."""
+        found = self._query(
+            "SELECT track_id, n_samples, path, isrc, title, artist, label, rightsholder FROM tracks WHERE number = ?",
+            [number],
+        )
+        if not found:
+            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
+        track_id, n_samples, path, isrc, title, artist, label, rightsholder = found[0]
+        return Track(
+            track_id=track_id,
+            duration_s=n_samples / SAMPLE_RATE,
+            path=path,
+            isrc=isrc,
+            title=title,
+            artist=artist,
+            label=label,
+            rightsholder=rightsholder,
+        )
+
+    def extra(self, number: int) -> dict[str, str]:
+        """Return the further columns of a track's metadata."""
+        found = self._query("SELECT extra FROM tracks WHERE number = ?", [number])
+        with self._errors():
+            return dict(json.loads(found[0][0])) if found and found[0][0] else {}
+
+    def numbers(self, track_ids: Iterable[str]) -> dict[str, int]:
+        """Return the number of each of the ids that are in the table."""
+        text = (one for one in track_ids if one.isascii() or one.encode(errors="ignore").decode() == one)
+        return dict(self._look_up("track_id", "number", text))  # no lone surrogates: such ids are in no table
+
+    def same_content(self, contents: Iterable[bytes]) -> list[tuple[bytes, int]]:
+        """Return the digest and number of each track whose fingerprint has one of these digests."""
+        return list(self._look_up("content", "number", contents))
+
+    def labels(self) -> list[str | None]:
+        """Return the label of every track."""
+        return [label for (label,) in self._query("SELECT label FROM tracks ORDER BY number")]
+
+    def _look_up(self, key: str, value: str, wanted: Iterable[str | bytes]) -> Iterator[tuple[Any, Any]]:
+        ordered = sorted(set(wanted))
+        for start in range(0, len(ordered), _BATCH):
+            batch = ordered[start : start + _BATCH]
+            marks = ", ".join("?" * len(batch))
+            query = f"SELECT {key}, {value} FROM tracks WHERE {key} IN ({marks}) ORDER BY number"  # noqa: S608
+            yield from self._query(query, batch)
+
+    def _query(self, query: str, parameters: Iterable[Any] = ()) -> list[Any]:
+        with self._errors():
+            return self._connection.execute(query, list(parameters)).fetchall()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            raise CatalogDamagedError(f"{self._path}: damaged: {error}") from error
+
+
+def _values(number: int, row: TrackRow) -> tuple[Any, ...]:
+    tags = row.tags
+    extra = json.dumps(dict(tags.extra), sort_keys=True) if tags.extra else None
+    named = (tags.path, tags.isrc, tags.title, tags.artist, tags.label, tags.rightsholder)
+    placed = (row.first_word, row.n_words, row.first_patch, row.n_patches)
+    return (number, tags.track_id, row.n_samples, *named, extra, row.content, *placed)

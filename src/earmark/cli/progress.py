@@ -1,0 +1,80 @@
+"""A progress bar for a scan: on stderr, and on a terminal only."""
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from earmark.corpus import Item, list_directory
+from earmark.errors import CorpusError
+from earmark.scan import ItemRow
+
+__all__ = ["scan_progress"]
+
+OnItem = Callable[[ItemRow, int], None]
+
+
+@contextlib.contextmanager
+def scan_progress(corpus: Path, *, wanted: bool) -> Iterator[OnItem | None]:
+    """Give the callback that moves a bar, None if there is to be none.
+
+    The bar goes by bytes. How many there are in all is found by a listing of its own beside the scan, so that a
+    corpus of millions of files does not keep the first of them waiting.
+
+    Parameters
+    ----------
+    corpus
+        What is scanned.
+    wanted
+        Whether there may be a bar; there is none without a terminal.
+    """
+    if not (wanted and sys.stderr.isatty()):
+        yield None
+        return
+    over = threading.Event()
+    with _bar() as progress:
+        task = progress.add_task("scanning", total=None, n_items=0, rate="")
+        lister = threading.Thread(target=_find_total, args=(corpus, progress, task, over), daemon=True)
+        lister.start()
+        start, n_items, scanned_s = time.monotonic(), 0, 0.0
+
+        def on_item(row: ItemRow, size_bytes: int) -> None:
+            nonlocal n_items, scanned_s
+            n_items, scanned_s = n_items + 1, scanned_s + row.scanned_s
+            rate = scanned_s / max(time.monotonic() - start, 1e-3)
+            progress.update(task, advance=size_bytes, n_items=n_items, rate=f"{rate:,.0f} x realtime")
+
+        try:
+            yield on_item
+        finally:
+            over.set()
+            lister.join()
+
+
+def _bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[n_items]:,} items"),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def _find_total(corpus: Path, progress: Progress, task: TaskID, over: threading.Event) -> None:
+    """Tell the bar how many bytes there are; leave it as it is if that cannot be found."""
+    total = 0
+    with contextlib.suppress(CorpusError, OSError):  # the scan itself meets the same and reports it
+        for entry in list_directory(corpus):
+            if over.is_set():
+                return
+            total += entry.size_bytes if isinstance(entry, Item) else 0
+        progress.update(task, total=total)

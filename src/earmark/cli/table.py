@@ -1,0 +1,90 @@
+"""What a scan found, as a table for people."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from earmark.report import Finding, odds_in_words, read_matches, seconds_in_words, worst_findings
+from earmark.scan import MATCHES_FILE, Summary
+
+__all__ = ["displayed", "print_result", "stdout_console"]
+
+_MAX_ROWS = 50
+_STYLES = {"unlicensed": "bold red", "review": "yellow", "licensed": "green"}
+_PIPE_WIDTH = 160  # where no terminal sets a width, wide enough for most reasons
+
+
+def displayed(text: str) -> str:
+    r"""Return text with everything escaped that is not to be seen, so that it can neither break a line nor a terminal.
+
+    Examples
+    --------
+    >>> displayed("a\nb\x1b[31m"), displayed("caf\u00e9 \u202egpj.exe")
+    ('a\\nb\\x1b[31m', 'café \\u202egpj.exe')
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def stdout_console() -> Console:
+    """Return a console on stdout; a pipe gets no colours, and is wide unless COLUMNS says otherwise."""
+    console = Console(highlight=False, emoji=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def print_result(console: Console, summary: Summary, out: Path) -> None:
+    """Print what a scan comes to, and its findings, the worst first.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    summary
+        Of the scan.
+    out
+        The folder that it wrote.
+    """
+    findings, n_findings = worst_findings(read_matches(out), _MAX_ROWS)
+    if findings:
+        console.print(_table(findings))
+    if n_findings > len(findings):
+        _say(console, f"{len(findings)} of {n_findings:,} findings; all of them are in {out / MATCHES_FILE}")
+    counts = ", ".join(f"{n:,} {status}" for status, n in summary.items.items() if n and status != "total")
+    _say(
+        console,
+        f"{summary.items['total']:,} items ({counts or 'none'}), {n_findings:,} findings; "
+        f"{summary.hours['scanned']:.2f} h of audio in {summary.elapsed_s:.1f} s, {summary.rates['realtime']:,.0f} x "
+        "realtime",
+    )
+    _say(console, summary.coverage)
+    _say(console, f"Rows and summary are in {out}")
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a line that no one but the terminal breaks."""
+    console.print(Text(displayed(text)), soft_wrap=True)
+
+
+def _table(findings: Sequence[Finding]) -> Table:
+    table = Table()
+    table.add_column("item", overflow="fold", ratio=4)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("track", overflow="fold", ratio=4)
+    table.add_column("status", no_wrap=True)
+    table.add_column("odds", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=6)
+    for finding in findings:
+        table.add_row(
+            Text(displayed(finding.item)),
+            seconds_in_words(finding.item_start_s, finding.item_end_s),
+            Text(displayed(finding.track)),
+            Text(finding.status, style=_STYLES.get(finding.status, "")),
+            odds_in_words(finding.log10_e_value),
+            Text(displayed(finding.reason)),
+        )
+    return table

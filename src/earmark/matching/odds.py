@@ -1,0 +1,89 @@
+"""From a score to odds: the expected number of chance matches at least this good, per hour of item audio."""
+
+import dataclasses
+import functools
+import json
+import math
+from importlib import resources
+
+from earmark.errors import ParameterError
+from earmark.fingerprint import Model
+
+__all__ = ["EFFORTS", "Calibration", "load_calibration", "log10_e_value", "score_at"]
+
+EFFORTS = ("fast",)
+"""How much is tried: `fast` looks for music at its own speed and pitch."""
+
+LOWEST_LOG10 = -300.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """The tail of the best chance scores, fitted by `benchmarks/calibrate.py`.
+
+    Attributes
+    ----------
+    intercept : float
+        log10 of the number of chance matches of score 0 and more, per hour of item and hour of catalog; extrapolated.
+    slope : float
+        By how much that log falls for each unit of score.
+    """
+
+    intercept: float
+    slope: float
+
+
+@functools.lru_cache(maxsize=8)
+def load_calibration(model: Model, effort: str) -> Calibration:
+    """Return the calibration that was fitted for a model and an effort.
+
+    Raises
+    ------
+    ParameterError
+        If the effort is not one of `EFFORTS`, or nothing was fitted for the model.
+    """
+    if effort not in EFFORTS:
+        raise ParameterError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
+    fitted = json.loads(resources.files("earmark.matching").joinpath("calibration.json").read_text("utf-8"))
+    if fitted["model"] != model.digest:
+        raise ParameterError(
+            f"odds are calibrated for model {fitted['model']}, got {model.digest}: run benchmarks/calibrate.py"
+        )
+    return Calibration(**fitted["efforts"][effort])
+
+
+def log10_e_value(score: float, catalog_s: float, calibration: Calibration) -> float:
+    """Return the log of the expected number of chance matches at least this good per hour of item audio.
+
+    Chance has as many opportunities as the catalog has hours, so the number is in proportion to them.
+
+    Parameters
+    ----------
+    score : float
+    catalog_s : float
+        Seconds of audio in the catalog.
+    calibration : Calibration
+
+    Returns
+    -------
+    float
+        At least -300.
+
+    Examples
+    --------
+    >>> log10_e_value(10.0, 36000.0, Calibration(intercept=6.0, slope=1.0))
+    -3.0
+    """
+    hours = max(catalog_s / 3600.0, 1e-6)
+    return max(calibration.intercept - calibration.slope * score + math.log10(hours), LOWEST_LOG10)
+
+
+def score_at(log10_e: float, catalog_s: float, calibration: Calibration) -> float:
+    """Return the score whose `log10_e_value` is `log10_e`.
+
+    Examples
+    --------
+    >>> score_at(-3.0, 36000.0, Calibration(intercept=6.0, slope=1.0))
+    10.0
+    """
+    return (calibration.intercept + math.log10(max(catalog_s / 3600.0, 1e-6)) - log10_e) / calibration.slope

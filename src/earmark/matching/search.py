@@ -1,0 +1,183 @@
+"""From a fingerprint to scored alignments with tracks: search, votes, verification, window by window."""
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.catalog import Catalog
+from earmark.fingerprint import Fingerprint, FingerprintConfig
+from earmark.matching.coincidence import RADIUS, Cohort, Stretch
+from earmark.matching.voting import vote
+
+__all__ = ["WINDOW_WORDS", "Alignment", "find_alignments", "track_stretch"]
+
+WINDOW_WORDS = 78
+"""5 s. A window begins every half window."""
+
+LONGER = (2,)
+"""Stretches of so many windows are judged, too: evidence too thin for a claim adds up over 10 and 20 s."""
+
+HITS_PER_PATCH = 20
+CANDIDATES_PER_WINDOW = 60
+
+PROMISING = 4.0
+"""Score from which on an alignment is worth trying on the stretches of twice its length that hold it."""
+
+PATCHES_PER_SEARCH = 4096
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Alignment:
+    """A stretch of an item laid beside a track, and how well the two coincide.
+
+    Attributes
+    ----------
+    start, stop : int
+        Item words.
+    phase : int
+        Frame phase of the item words.
+    track : int
+        Number of the track in the catalog.
+    shift : int
+        Track word less item word.
+    score : float
+        See `earmark.matching.coincidence`.
+    """
+
+    start: int
+    stop: int
+    phase: int
+    track: int
+    shift: int
+    score: float
+
+
+def find_alignments(
+    fingerprint: Fingerprint, catalog: Catalog, config: FingerprintConfig, cohort: Cohort
+) -> list[Alignment]:
+    """Return every alignment of the item with a track that got a closer look, of one window's length or several.
+
+    Parameters
+    ----------
+    fingerprint : Fingerprint
+        Of the item.
+    catalog : Catalog
+    config : FingerprintConfig
+    cohort : Cohort
+
+    Returns
+    -------
+    list of Alignment
+        Ordered by start, shorter before longer.
+    """
+    n_words = fingerprint.words.shape[2]
+    starts = _window_starts(n_words, WINDOW_WORDS)
+    hits = _Hits(fingerprint.patches, catalog, config)
+    alignments: list[Alignment] = []
+    for start in starts:
+        stretch = Stretch(fingerprint.words[:, :, start : start + WINDOW_WORDS], cohort)
+        alignments += _align(stretch, start, list(hits.candidates(start, start + stretch.n_words)), catalog)
+    found, length = alignments.copy(), WINDOW_WORDS
+    for factor in LONGER:
+        if n_words <= length:
+            break
+        length = factor * WINDOW_WORDS
+        promising = [a for a in alignments if a.score >= PROMISING]
+        alignments = _align_longer(fingerprint, length, promising, catalog, cohort)
+        found += alignments
+    return sorted(found, key=lambda a: (a.start, a.stop, a.track, a.shift, a.phase))
+
+
+def track_stretch(words: NDArray[np.uint64], start: int, length: int) -> NDArray[np.uint64]:
+    """Return `length` words of a track from `start` on, 0 where it has none."""
+    out = np.zeros(length, np.uint64)
+    a, e = max(start, 0), min(start + length, len(words))
+    if e > a:
+        out[a - start : e - start] = words[a:e]
+    return out
+
+
+def _window_starts(n_words: int, window: int) -> list[int]:
+    """Return where windows begin: every half window, and one that ends with the item."""
+    if n_words == 0:
+        return []
+    if n_words <= window:
+        return [0]
+    hop = WINDOW_WORDS // 2
+    starts = list(range(0, n_words - window + 1, hop))
+    return starts if starts[-1] == n_words - window else [*starts, n_words - window]
+
+
+def _align(
+    stretch: Stretch, start: int, candidates: list[tuple[int, int]], catalog: Catalog, radius: int = RADIUS
+) -> list[Alignment]:
+    """Compare a stretch that begins at item word `start` with (track, shift) candidates."""
+    if not candidates:
+        return []
+    length = stretch.n_words + 2 * radius
+    references = np.stack([track_stretch(catalog.words(t), start + s - radius, length) for t, s in candidates])
+    phases, offs, scores = stretch.compare(references, radius)
+    return [
+        Alignment(
+            start=start,
+            stop=start + stretch.n_words,
+            phase=int(phases[i]),
+            track=candidates[i][0],
+            shift=candidates[i][1] + int(offs[i]),
+            score=float(scores[i]),
+        )
+        for i in np.flatnonzero(scores > 0)
+    ]
+
+
+def _align_longer(
+    fingerprint: Fingerprint, length: int, shorter: list[Alignment], catalog: Catalog, cohort: Cohort
+) -> list[Alignment]:
+    """Try shorter alignments on the stretches of `length` words that hold them."""
+    found = []
+    for start in _window_starts(fingerprint.words.shape[2], length):
+        stop = start + length
+        candidates = sorted({(a.track, a.shift) for a in shorter if a.start >= start and a.stop <= stop})
+        if candidates:
+            stretch = Stretch(fingerprint.words[:, :, start:stop], cohort)
+            found += _align(stretch, start, candidates, catalog, radius=2)
+    return found
+
+
+class _Hits:
+    """The catalog patches nearest to an item's patches, searched for many windows at once."""
+
+    def __init__(self, patches: NDArray[np.int8], catalog: Catalog, config: FingerprintConfig) -> None:
+        self._patches, self._catalog, self._config = patches, catalog, config
+        self._first = self._stop = 0
+
+    def candidates(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
+        """Yield (track, shift in words) for the patches that lie within item words `start` to `stop`."""
+        hop = self._config.patch_hop_frames
+        first = -(-2 * start // hop)
+        last = min((2 * stop - self._config.patch_frames) // hop + 1, len(self._patches))
+        if last <= first:
+            return
+        if last > self._stop:
+            self._search(first, max(last, min(first + PATCHES_PER_SEARCH, len(self._patches))))
+        rows = slice(first - self._first, last - self._first)
+        tracks, offsets, _ = vote(
+            self._tracks[rows], self._offsets[rows], self._similarities[rows], CANDIDATES_PER_WINDOW
+        )
+        yield from zip(tracks.tolist(), (offsets * (hop // 2)).tolist(), strict=True)
+
+    def _search(self, first: int, stop: int) -> None:
+        patches = self._patches[first:stop]
+        shape = (len(patches), HITS_PER_PATCH)
+        self._tracks = np.full(shape, -1, np.int32)
+        self._offsets = np.zeros(shape, np.int64)
+        self._similarities = np.zeros(shape, np.float32)
+        speaking = np.flatnonzero(patches.any(axis=1))
+        if len(speaking):
+            tracks, positions, similarities = self._catalog.search(patches[speaking], HITS_PER_PATCH)
+            self._tracks[speaking], self._similarities[speaking] = tracks, similarities
+            stride = self._config.track_patch_stride
+            self._offsets[speaking] = positions.astype(np.int64) * stride - (first + speaking)[:, None]
+        self._first, self._stop = first, stop

@@ -1,0 +1,173 @@
+"""From an item to what is heard in it: decoded, fingerprinted and matched, with no word yet about rights."""
+
+import dataclasses
+import hashlib
+import logging
+
+from earmark.audio import AudioStream, stream
+from earmark.catalog import Catalog, Track
+from earmark.corpus import Item
+from earmark.errors import AudioError, CatalogError, TruncatedAudioError
+from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
+from earmark.matching import Match, Matcher
+
+__all__ = ["Hearing", "Listener", "Problem", "shortest_s"]
+
+logger = logging.getLogger(__name__)
+
+_NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """What went wrong with an item, or was left out.
+
+    Attributes
+    ----------
+    kind
+        In a word or two that many items share, for counting.
+    words
+        The whole story, in one line.
+    """
+
+    kind: str
+    words: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Hearing:
+    """What was heard in one item.
+
+    Attributes
+    ----------
+    outcome
+        "heard", "error" or "skipped".
+    sha256
+        Of the file's bytes; None if they could not be read.
+    duration_s
+        As in `ItemRow`.
+    decoded_s, scanned_s
+        Seconds that were decoded, and those of them that were compared with the catalog.
+    found
+        The matches by start, each with its track.
+    problem
+        What went wrong, which can be little enough for the rest to have been heard.
+    """
+
+    outcome: str
+    sha256: str | None = None
+    duration_s: float | None = None
+    decoded_s: float = 0.0
+    scanned_s: float = 0.0
+    found: tuple[tuple[Match, Track], ...] = ()
+    problem: Problem | None = None
+
+
+class Listener:
+    """Listens to items, one after the other.
+
+    Parameters
+    ----------
+    catalog
+        What to look for.
+    model
+        The model that the catalog was made with.
+    effort, max_e_value
+        As for `Matcher`.
+    """
+
+    def __init__(self, catalog: Catalog, model: Model, *, effort: str, max_e_value: float) -> None:
+        self._catalog, self._model = catalog, model
+        self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
+
+    def listen(self, item: Item) -> Hearing:
+        """Return what an item holds; never raises for what is wrong with the item.
+
+        Raises
+        ------
+        CatalogError
+            If the catalog turns out to be damaged, for then no item's result can be relied on.
+        """
+        sha256 = None
+        try:
+            with item.path.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+                with stream(file, name=_NAME) as recording:
+                    return self._hear(recording, sha256)
+        except CatalogError:
+            raise
+        except AudioError as error:
+            problem = Problem(kind="not decodable", words=_words(error))
+        except OSError as error:
+            problem = Problem(kind="not readable", words=error.strerror or str(error))
+        except Exception as error:  # one item's accident, whatever it is, must not cost the others
+            logger.exception("unexpected failure with item %r", item.id)
+            problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
+        return Hearing(outcome="error", sha256=sha256, problem=problem)
+
+    def _hear(self, recording: AudioStream, sha256: str) -> Hearing:
+        fingerprinter, problems = Fingerprinter(self._model), []
+        duration_s: float | None
+        try:
+            for y in recording:
+                fingerprinter.push(y)
+            duration_s = recording.decoded_s
+        except TruncatedAudioError as error:
+            duration_s = _declared_s(recording)
+            problems.append(Problem(kind="truncated", words=_words(error)))
+        if recording.n_nonfinite:
+            words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
+            problems.append(Problem(kind="samples not finite", words=words))
+        fingerprint = fingerprinter.finish()
+        found: tuple[tuple[Match, Track], ...] = ()
+        outcome, scanned_s = "heard", recording.decoded_s
+        if len(fingerprint.patches):
+            found = tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
+        else:
+            # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
+            outcome = "error" if duration_s != recording.decoded_s else "skipped"
+            scanned_s = 0.0
+            problems.append(self._too_short(recording))
+        return Hearing(
+            outcome=outcome,
+            sha256=sha256,
+            duration_s=duration_s,
+            decoded_s=recording.decoded_s,
+            scanned_s=scanned_s,
+            found=found,
+            problem=_joined(problems),
+        )
+
+    def _too_short(self, recording: AudioStream) -> Problem:
+        least_s = shortest_s(self._model.config)
+        words = f"{recording.decoded_s:.3f} s of audio; nothing under {least_s:.2f} s can be matched"
+        return Problem(kind="too short", words=words)
+
+
+def shortest_s(config: FingerprintConfig) -> float:
+    """Return the seconds of audio that one patch needs: nothing shorter can be matched.
+
+    Examples
+    --------
+    >>> shortest_s(FingerprintConfig())
+    2.08
+    """
+    return ((config.patch_frames - 1) * config.hop_length + config.n_fft) / config.sr
+
+
+def _declared_s(recording: AudioStream) -> float | None:
+    """Return the length of a recording that stops early, None if it is not declared."""
+    declared_s = recording.declared_s
+    return declared_s if declared_s is not None and declared_s > recording.decoded_s else None
+
+
+def _joined(problems: list[Problem]) -> Problem | None:
+    """Return all problems as one, of the first one's kind."""
+    if not problems:
+        return None
+    return Problem(kind=problems[0].kind, words="; ".join(problem.words for problem in problems))
+
+
+def _words(error: Exception) -> str:
+    return str(error).removeprefix(f"{_NAME}: ")

@@ -1,0 +1,71 @@
+"""What a scan is asked to do."""
+
+import dataclasses
+import math
+import os
+from pathlib import Path
+
+from earmark.errors import ParameterError
+from earmark.matching import DEFAULT_MAX_E_VALUE, EFFORTS
+from earmark.rights import SCOPES, Use
+
+__all__ = ["ScanPlan", "available_processors", "check_plan"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class ScanPlan:
+    """What to scan, with what, for which use.
+
+    Attributes
+    ----------
+    corpus
+        A directory or a single file.
+    catalog
+        Folder of the catalog.
+    out
+        A new or an empty folder, outside the corpus.
+    registry
+        File of the license registry; None if there is none.
+    use
+        The use that a license must cover.
+    effort
+        One of `earmark.matching.EFFORTS`.
+    max_e_value
+        Chance matches to accept in an hour of audio [> 0].
+    jobs
+        Worker processes [>= 1]; None is one for each processor that this process may use.
+    """
+
+    corpus: Path
+    catalog: Path
+    out: Path
+    registry: Path | None = None
+    use: Use = dataclasses.field(default_factory=Use)
+    effort: str = "fast"
+    max_e_value: float = DEFAULT_MAX_E_VALUE
+    jobs: int | None = None
+
+
+def check_plan(plan: ScanPlan) -> None:
+    """Check the values of a plan that no one else checks as early.
+
+    Raises
+    ------
+    ParameterError
+        If one is out of its domain.
+    """
+    if plan.effort not in EFFORTS:
+        raise ParameterError(f"effort must be one of {', '.join(EFFORTS)}, got {plan.effort!r}")
+    if not (plan.max_e_value > 0 and math.isfinite(plan.max_e_value)):
+        raise ParameterError(f"max_e_value must be a number above 0, got {plan.max_e_value}")
+    if plan.jobs is not None and plan.jobs < 1:
+        raise ParameterError(f"jobs must be at least 1, got {plan.jobs}")
+    if plan.use.scope is not None and plan.use.scope not in SCOPES:
+        raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {plan.use.scope!r}")
+
+
+def available_processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

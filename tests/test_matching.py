@@ -1,0 +1,183 @@
+"""Votes, verification, extents and odds against their slow twins and on made-up recordings."""
+
+import json
+import math
+from importlib import resources
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from earmark.errors import ParameterError
+from earmark.fingerprint import load_model
+from earmark.matching import coincidence
+from earmark.matching.coincidence import RADIUS, Cohort, Stretch
+from earmark.matching.extent import find_extent
+from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
+from earmark.matching.search import _window_starts, track_stretch
+from earmark.matching.voting import SIMILARITY_FLOOR, vote
+
+from . import matching_reference as reference
+
+
+def random_words(rng, n, n_peaks=6, n_bands=64):
+    words = np.zeros(n, np.uint64)
+    for i in range(n):
+        for b in rng.choice(n_bands, n_peaks, replace=False):
+            words[i] |= np.uint64(1) << np.uint64(b)
+    return words
+
+
+def levels_of(words, rng):
+    """Words at three levels and two phases: fewer and more peaks around those given."""
+    few = words & random_words(rng, len(words), 40)
+    more = words | random_words(rng, len(words), 6)
+    levels = np.stack([few, words, more])
+    return np.stack([levels, np.roll(levels, -1, axis=1)], axis=1)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(20261123)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    rng = np.random.default_rng(1)
+    return np.stack([random_words(rng, 100) for _ in range(40)])
+
+
+few_hits = st.integers(0, 2**32 - 1)
+
+
+@given(few_hits, st.integers(1, 6), st.integers(1, 5), st.integers(1, 12))
+@settings(max_examples=60, deadline=None)
+def test_votes_equal_the_reference(seed, n_patches, k, n_candidates):
+    rng = np.random.default_rng(seed)
+    tracks = rng.integers(-1, 3, (n_patches, k)).astype(np.int32)
+    offsets = rng.integers(-4, 5, (n_patches, k))
+    # Distinct similarities: which of equal candidates wins is a matter of rounding.
+    similarities = (rng.permutation(n_patches * k).reshape(n_patches, k) * 0.031 + 0.1).astype(np.float32)
+    got = list(zip(*(x.tolist() for x in vote(tracks, offsets, similarities, n_candidates)), strict=True))
+    want = reference.vote(tracks, offsets, similarities, n_candidates, SIMILARITY_FLOOR)
+    assert [g[2] for g in got] == pytest.approx([w[2] for w in want], abs=1e-4)
+    if len({round(w[2], 3) for w in want}) == len(want):
+        assert [g[:2] for g in got] == [w[:2] for w in want]
+
+
+def test_no_hits_give_no_candidates():
+    none = vote(np.full((3, 2), -1, np.int32), np.zeros((3, 2), np.int64), np.zeros((3, 2), np.float32), 5)
+    assert [len(x) for x in none] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("n", [1, 31, 63, 64, 65, 78, 100])
+def test_band_z_equals_the_reference(rng, cohort, n):
+    track = random_words(rng, n)
+    words = levels_of(np.where(rng.random(n) < 0.5, track, random_words(rng, n)).astype(np.uint64), rng)
+    stretch = Stretch(words, Cohort(cohort))
+    bits, autocovariances = stretch._bands(0)
+    counts = np.array([sum(reference.bits(level)[b].sum() for level in words[:, 0]) for b in range(64)], np.float32)
+    got = coincidence._band_z(bits, autocovariances, counts, track)
+    assert got == pytest.approx(reference.band_z(words[:, 0], track, coincidence.MAX_LAG), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("shift", [-RADIUS, -1, 0, 3, RADIUS])
+def test_stretches_are_laid_where_they_fit(rng, cohort, shift):
+    track = random_words(rng, 200)
+    at = 60
+    words = levels_of(track[at : at + 78], rng)
+    ref = track[at - RADIUS - shift : at + 78 + RADIUS - shift]
+    noise = np.stack([ref, random_words(rng, len(ref))])
+    phases, shifts, scores = Stretch(words, Cohort(cohort)).compare(noise)
+    want_phase, want_shift, z = reference.best_alignment(words, ref, RADIUS, cohort)
+    assert (phases[0], shifts[0]) == (want_phase, want_shift) == (0, shift)
+    by_band = reference.band_z(words[:, 0], track[at : at + 78], coincidence.MAX_LAG)
+    assert scores[0] == pytest.approx(math.sqrt(z * by_band), rel=1e-4)
+    assert scores[0] > 15
+    assert scores[1] < 5
+
+
+def test_an_empty_stretch_scores_nothing(cohort):
+    empty = np.zeros((3, 2, 78), np.uint64)
+    _, _, scores = Stretch(empty, Cohort(cohort)).compare(np.zeros((2, 90), np.uint64))
+    assert scores.tolist() == [0, 0]
+
+
+def test_stretches_longer_than_the_cohort_are_refused(cohort):
+    with pytest.raises(ParameterError, match="cohort has 100 words, got a stretch of 101"):
+        Stretch(np.zeros((3, 2, 101), np.uint64), Cohort(cohort))
+
+
+@pytest.mark.parametrize(("start", "length"), [(0, 200), (50, 300), (300, 40)])
+def test_extents_end_where_the_music_ends(rng, start, length):
+    track = random_words(rng, 600)
+    item = random_words(rng, 700)
+    item[start : start + length] = track[100 : 100 + length]
+    middle = start + length // 2
+    extent = find_extent(item, track, middle - 15, middle + 15, 100 - start)
+    assert abs(extent.start - start) <= 2
+    assert abs(extent.stop - start - length) <= 2
+    assert extent.start_shift == extent.stop_shift == 100 - start
+    assert extent.found == pytest.approx(6 * length, rel=0.1)
+    assert extent.expected == pytest.approx(6 * 6 / 64 * length, rel=0.3)
+
+
+def test_extents_follow_a_drift_of_tempo(rng):
+    track = random_words(rng, 900)
+    item = track[(np.arange(800) * 1.02).astype(int)]
+    extent = find_extent(item, track, 0, 78, 0)
+    assert (extent.start, extent.stop) == (0, 800)
+    assert extent.stop_shift == pytest.approx(16, abs=2)
+
+
+def test_extents_bridge_short_gaps_and_stop_at_long_ones(rng):
+    track = random_words(rng, 500)
+    item = track.copy()
+    item[150:170] = random_words(rng, 20)
+    item[300:] = random_words(rng, 200)
+    extent = find_extent(item, track, 20, 98, 0)
+    assert extent.start == 0
+    assert abs(extent.stop - 300) <= 2
+
+
+def test_extents_stay_within_the_track(rng):
+    track = random_words(rng, 80)
+    item = random_words(rng, 200)
+    item[:60] = track[20:]
+    extent = find_extent(item, track, 0, 78, 20)
+    assert extent.start == 0
+    assert extent.stop + extent.stop_shift <= 80
+    assert find_extent(item, track, 100, 178, 20).found == 0  # wholly outside
+
+
+@pytest.mark.parametrize(
+    ("n_words", "starts"),
+    [(0, []), (1, [0]), (78, [0]), (79, [0, 1]), (117, [0, 39]), (120, [0, 39, 42])],
+)
+def test_windows_cover_the_whole_item(n_words, starts):
+    assert _window_starts(n_words, 78) == starts
+
+
+def test_track_stretches_are_padded_with_nothing():
+    words = np.arange(1, 5, dtype=np.uint64)
+    assert track_stretch(words, -2, 4).tolist() == [0, 0, 1, 2]
+    assert track_stretch(words, 3, 3).tolist() == [4, 0, 0]
+    assert track_stretch(words, 9, 2).tolist() == [0, 0]
+
+
+def test_odds_scale_with_the_catalog_and_have_a_floor():
+    calibration = Calibration(intercept=6.0, slope=1.0)
+    assert log10_e_value(12, 3600 * 10, calibration) == pytest.approx(-5)
+    assert log10_e_value(12, 3600 * 1000, calibration) == pytest.approx(-3)
+    assert log10_e_value(1e6, 3600, calibration) == -300
+    score = score_at(-3, 7200, calibration)
+    assert log10_e_value(score, 7200, calibration) == pytest.approx(-3)
+
+
+def test_odds_are_fitted_for_the_model_that_ships():
+    fitted = json.loads(resources.files("earmark.matching").joinpath("calibration.json").read_text("utf-8"))
+    assert fitted["model"] == load_model().digest
+    assert load_calibration(load_model(), "fast").slope > 0
+    with pytest.raises(ParameterError, match="effort must be one of fast, got 'wild'"):
+        load_calibration(load_model(), "wild")
