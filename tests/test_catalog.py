@@ -272,7 +272,8 @@ class _Deadly:
 
 def test_a_file_that_kills_its_process_fails_alone(sources):
     song, cut = sources / "song.mp3", sources / "sub/cut.opus"
-    heard = list(hear_all([song, _Deadly(), cut], MODEL, 1))
-    assert [one.error is None for one in heard] == [True, False, True]
-    assert heard[1].error.startswith("the process that read it died")
-    assert heard[0].sketch.content != heard[2].sketch.content
+    heard = list(hear_all([song, 3, _Deadly(), cut], MODEL, 1))
+    assert [one.error is None for one in heard] == [True, False, False, True]
+    assert heard[1].error.startswith("unexpected error: ParameterError('source must be a path")
+    assert heard[2].error.startswith("the process that read it died")
+    assert heard[0].sketch.content != heard[3].sketch.content

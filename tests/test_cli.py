@@ -185,7 +185,7 @@ def test_a_scan_prints_a_table_and_exits_as_asked(tmp_path):
     assert process.returncode == 1, process.stderr
     assert process.stderr == ""
     assert all(word in process.stdout for word in ("one.wav", "The Artist: Chaos", "unlicensed", "E ", "G3 forbids"))
-    assert "1 items (1 unlicensed), 1 findings" in process.stdout
+    assert "1 item (1 unlicensed), 1 finding; 8.0 s of audio in " in process.stdout
     assert f"Rows and summary are in {tmp_path / 'out'}\n" in process.stdout
     options = json.loads((tmp_path / "out" / "summary.json").read_text())["options"]
     assert options["as_of"] == date(2026, 11, 1).isoformat()

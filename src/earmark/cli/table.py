@@ -57,12 +57,23 @@ def print_result(console: Console, summary: Summary, out: Path) -> None:
     counts = ", ".join(f"{n:,} {status}" for status, n in summary.items.items() if n and status != "total")
     _say(
         console,
-        f"{summary.items['total']:,} items ({counts or 'none'}), {n_findings:,} findings; "
-        f"{summary.hours['scanned']:.2f} h of audio in {summary.elapsed_s:.1f} s, {summary.rates['realtime']:,.0f} x "
-        "realtime",
+        f"{_count(summary.items['total'], 'item')} ({counts or 'none'}), {_count(n_findings, 'finding')}; "
+        f"{_duration(summary.hours['scanned'] * 3600)} of audio in {_duration(summary.elapsed_s)}, "
+        f"{summary.rates['realtime']:,.0f} x realtime",
     )
     _say(console, summary.coverage)
     _say(console, f"Rows and summary are in {out}")
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" + ("" if n == 1 else "s")
+
+
+def _duration(seconds: float) -> str:
+    """Return a length of time in the unit that gives it two digits or three before the point."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:,.1f} h"
 
 
 def _say(console: Console, text: str) -> None:
