@@ -4,10 +4,10 @@
 
     python benchmarks/calibrate.py               writes src/earmark/matching/calibration.json
 
-Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve as
-negatives and no artist meets himself. The score of a 2.5 s step is the best of all stretches that begin in it. Above a
-level that is reached `N_TAIL` times the excess is taken to be exponential (its mean fits the slope: the maximum-likelihood
-estimate), which gives the expected number per hour, in proportion to the hours of catalog.
+Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve
+as negatives and no artist meets himself. The score of a 2.5 s step is the best of all stretches that begin in it. Above
+a level that is reached `N_TAIL` times the excess is taken to be exponential (its mean fits the slope: the
+maximum-likelihood estimate), which gives the expected number per hour, in proportion to the hours of catalog.
 """
 
 import argparse
@@ -17,10 +17,10 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import folds
-import music
 import numpy as np
 
+import folds
+import music
 from earmark.fingerprint import load_model
 from earmark.matching.coincidence import Cohort
 from earmark.matching.search import WINDOW_WORDS, find_alignments
@@ -69,7 +69,8 @@ def main():
     scores = np.concatenate(maxima)
     hours = sum(t.duration_s for t in tracks) / 3600
     intercept, slope = fit(scores, hours, float(np.mean(catalog_hours)))
-    print(f"{hours:.1f} h of items against catalogs of {np.mean(catalog_hours):.1f} h; highest {np.sort(scores)[-5:][::-1]}")
+    print(f"{hours:.1f} h of items against catalogs of {np.mean(catalog_hours):.1f} h")
+    print(f"highest scores {np.sort(scores)[-5:][::-1].round(2)}")
     for level in range(5, 11):
         expected = 10 ** (intercept - slope * level) * np.mean(catalog_hours)
         print(f"score {level}: {np.sum(scores >= level) / hours:.3f} an hour, fitted {expected:.4f}")

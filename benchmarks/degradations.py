@@ -104,7 +104,9 @@ def encode(y, sr, name, kbit_s):
         samples = y if sr == rate else soxr.resample(y, sr, rate, "HQ")
         frame = av.AudioFrame.from_ndarray(samples[None, :].astype(np.float32), format="fltp", layout="mono")
         frame.sample_rate = rate
-        resampler = av.AudioResampler(format=track.format, layout="mono", rate=rate, frame_size=track.frame_size or None)
+        resampler = av.AudioResampler(
+            format=track.format, layout="mono", rate=rate, frame_size=track.frame_size or None
+        )
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             out.mux(track.encode(part))
         out.mux(track.encode(None))

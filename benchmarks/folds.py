@@ -1,14 +1,13 @@
-"""Catalogs of the development music, and its division into folds by package, for measuring on music that is not there."""
+"""Catalogs of the development music, and its division into folds by package."""
 
 import csv
 import functools
 import os
 import shutil
-from pathlib import Path
 
-import music
 import numpy as np
 
+import music
 from earmark.catalog import build_catalog, open_catalog, remove_tracks
 from earmark.fingerprint import Fingerprint, fingerprint, load_model
 

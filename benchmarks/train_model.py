@@ -13,12 +13,12 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import degradations as d
 import faiss
-import music
 import numpy as np
 import scipy.linalg
 
+import degradations as d
+import music
 from earmark.fingerprint.bands import band_magnitudes
 from earmark.fingerprint.config import FingerprintConfig
 from earmark.fingerprint.embedding import pair_sums
@@ -58,7 +58,8 @@ def degrade(y, rng, tracks, speech):
         y = d.noise(y, rng, rng.uniform(-8, 12), exponent=1.0)
     elif kind == "music":
         other = tracks[rng.integers(len(tracks))]
-        y = d.add(y, other.samples(rng.uniform(0, other.duration_s - n / music.SR - 1), n / music.SR), rng.uniform(-5, 10))
+        start_s = rng.uniform(0, other.duration_s - n / music.SR - 1)
+        y = d.add(y, other.samples(start_s, n / music.SR), rng.uniform(-5, 10))
     elif kind == "speech":
         start = rng.integers(0, len(speech) - n)
         y = d.add(y, speech[start : start + n], rng.uniform(-8, 8))

@@ -52,6 +52,7 @@ class Model:
         return {name: getattr(self, name) for name in _ARRAYS}
 
 
+_UNREADABLE = (ValueError, KeyError, OSError, EOFError, RuntimeError, MemoryError)
 _ARRAYS = {"projection": np.float32, "offset": np.float32, "centroids": np.float32, "cohort": np.uint64}
 
 
@@ -88,7 +89,7 @@ def read_model(data: bytes) -> Model:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {name: archive.read(f"{name}.npy") for name in _ARRAYS}
         arrays = {name: np.load(io.BytesIO(member), allow_pickle=False) for name, member in members.items()}
-    except (ValueError, KeyError, OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+    except (*_UNREADABLE, zipfile.BadZipFile, zlib.error) as error:
         raise ParameterError(f"not a model of Earmark: {error}") from error
     config = FingerprintConfig()
     n_inputs = config.patch_frames // 2 * config.n_bands

@@ -1,4 +1,4 @@
-"""Verification: do the peaks of an item and of a track coincide more than chance allows?
+"""Verification: the peaks of an item and of a track coincide, but do they more than by chance.
 
 Two answers are joined. The first compares the coincidences with those of the same item stretch with a fixed cohort of
 unrelated music: it knows what is special in the item (a drone, a beat). The second takes each band's variance from the
@@ -72,7 +72,8 @@ class Cohort:
         part, band_counts = self._by_length[n_words]
         found = np.empty(len(part), np.float32)
         _coincide(words, part, found)
-        return found - (band_counts * counts).sum(axis=1) / np.float32(n_words)
+        expected: NDArray[np.float32] = (band_counts * counts).sum(axis=1) / np.float32(n_words)
+        return found - expected
 
 
 class Stretch:
@@ -284,7 +285,7 @@ def _variance(autocovariances, bits, count, n):  # type: ignore[no-untyped-def] 
 
 @numba.njit(cache=True, nogil=True)
 def _band_z(item_bits, autocovariances, item_counts, track_words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """z of the coincidences, bands weighted by what they tell: expected signal over variance."""
+    """Return z of the coincidences, bands weighted by what they tell: expected signal over variance."""
     n_levels, n_bands, n_chunks = item_bits.shape
     n = track_words.shape[0]
     track_bits = np.zeros((n_bands, n_chunks), np.uint64)

@@ -79,12 +79,11 @@ def _best_offsets(keys, patch, weights, n_patches, n_candidates):  # type: ignor
             break
         kept[count], votes[count] = keys[top], totals[top]
         count += 1
-        j = top
-        while j >= 0 and keys[j] >= kept[count - 1] - 1:
-            totals[j] = -1.0
-            j -= 1
-        j = top
-        while j < n and keys[j] <= kept[count - 1] + 1:
-            totals[j] = -1.0
-            j += 1
+        first = last = int(top)
+        while first >= 0 and keys[first] >= keys[top] - 1:
+            totals[first] = -1.0
+            first -= 1
+        while last < n and keys[last] <= keys[top] + 1:
+            totals[last] = -1.0
+            last += 1
     return kept[:count], votes[:count]
