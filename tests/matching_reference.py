@@ -59,12 +59,12 @@ def best_alignment(words, reference, radius, cohort):
     return phase, shift, z
 
 
-def band_z(levels, track_words, max_lag):
-    """z of the coincidences, bands weighted by expected signal over variance."""
+def band_tests(levels, track_words, max_lag):
+    """Excess, signal and variance by chance of each band; variance 0 where one side has nothing."""
     item, track = sum(bits(level) for level in levels), bits(track_words)
     n, n_levels = track.shape[1], len(levels)
-    total = variance = 0.0
-    for q, r in zip(item, track, strict=True):
+    excess, signal, variance = np.zeros(64), np.zeros(64), np.zeros(64)
+    for b, (q, r) in enumerate(zip(item, track, strict=True)):
         if q.sum() == 0 or r.sum() == 0:
             continue
         qc, rc = q - q.mean(), r - r.mean()
@@ -73,8 +73,43 @@ def band_z(levels, track_words, max_lag):
             k = abs(lag)
             v += (qc[: n - k] * qc[k:]).sum() * (rc[: n - k] * rc[k:]).sum()
         expected = q.sum() * r.sum() / n
-        v = max(v / n, expected / 2, 0.25)
-        weight = r.sum() * (1 - q.sum() / (n_levels * n)) / v
-        total += weight * ((q * r).sum() - expected)
-        variance += weight**2 * v
-    return total / math.sqrt(variance) if variance else 0.0
+        excess[b] = (q * r).sum() - expected
+        signal[b] = r.sum() * (1 - q.sum() / (n_levels * n))
+        variance[b] = max(v / n, expected / 2, 0.25)
+    return excess, signal, variance
+
+
+def covariance(levels, track_words, variance, n_lags):
+    """Covariance of the bands' coincidences by chance."""
+    q, r = sum(bits(level) for level in levels), bits(track_words)
+    q, r = q - q.mean(1, keepdims=True), r - r.mean(1, keepdims=True)
+    n = q.shape[1]
+    out = np.zeros((64, 64))
+    for lag in range(-min(n_lags, n) + 1, min(n_lags, n)):
+        for a in range(64):
+            for b in range(64):
+                x, y = (a, b) if lag >= 0 else (b, a)
+                k = abs(lag)
+                out[a, b] += (q[x, : n - k] @ q[y, k:]) * (r[x, : n - k] @ r[y, k:]) / n
+    np.fill_diagonal(out, variance)
+    return out
+
+
+def standardised(weights, excess, cov):
+    variance = max(weights @ cov @ weights, 0.25 * sum(w * w * c for w, c in zip(weights, np.diag(cov), strict=True)))
+    return weights @ excess / math.sqrt(variance) if variance > 0 else 0.0
+
+
+def score(z, levels, track_words, max_lag, n_lags):
+    """Geometric mean of the three tests."""
+    excess, signal, variance = band_tests(levels, track_words, max_lag)
+    cov = covariance(levels, track_words, variance, n_lags)
+    pair = standardised(np.ones(64), excess, cov)
+    weights = np.zeros(64)
+    for b in range(64):
+        near = [math.exp(-0.5 * ((a - b) / 4) ** 2) if a != b else 0.0 for a in range(64)]
+        share = np.dot(near, excess) / (np.dot(near, signal) + 0.02)
+        if variance[b] > 0:
+            weights[b] = signal[b] / variance[b] * (min(max(share, 0), 0.6) + 0.03)
+    weighted = standardised(weights, excess, cov)
+    return (z * max(pair, 0) * max(weighted, 0)) ** (1 / 3)

@@ -139,6 +139,19 @@ def test_a_build_that_fails_while_it_writes_leaves_nothing(tmp_path):
     assert not (tmp_path / "c").exists()
 
 
+def test_a_script_without_a_main_guard_is_told_so(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import sys\nfrom pathlib import Path\nfrom earmark.catalog import build_catalog\n"
+        "from earmark.fingerprint import load_model\n"
+        "build_catalog(Path(sys.argv[1]), [Path(sys.argv[2])], model=load_model(), jobs=1)\n"
+    )
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "c", MUSIC[0]]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert out.returncode == 1
+    assert "CatalogError: no worker process can be started; a script that builds a catalog" in out.stderr
+    assert not (tmp_path / "c").exists()
+
+
 def test_a_catalog_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CatalogError, match=r"file: cannot be written"):

@@ -1,7 +1,6 @@
 """Votes, verification, extents and odds against their slow twins and on made-up recordings."""
 
 import json
-import math
 from importlib import resources
 
 import numpy as np
@@ -72,14 +71,23 @@ def test_no_hits_give_no_candidates():
 
 
 @pytest.mark.parametrize("n", [1, 31, 63, 64, 65, 78, 100])
-def test_band_z_equals_the_reference(rng, cohort, n):
+def test_bands_are_tested_like_the_reference(rng, cohort, n):
     track = random_words(rng, n)
     words = levels_of(np.where(rng.random(n) < 0.5, track, random_words(rng, n)).astype(np.uint64), rng)
-    stretch = Stretch(words, Cohort(cohort))
-    bits, autocovariances = stretch._bands(0)
+    bands = Stretch(words, Cohort(cohort))._bands(0)
     counts = np.array([sum(reference.bits(level)[b].sum() for level in words[:, 0]) for b in range(64)], np.float32)
-    got = coincidence._band_z(bits, autocovariances, counts, track)
-    assert got == pytest.approx(reference.band_z(words[:, 0], track, coincidence.MAX_LAG), rel=1e-6, abs=1e-9)
+    tested = bands.test(track, counts)
+    want = reference.band_tests(words[:, 0], track, coincidence.MAX_LAG)
+    for got, wanted in zip((tested.excess, tested.signal, tested.variance), want, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        bands.covariance(track, tested.variance),
+        reference.covariance(words[:, 0], track, want[2], coincidence.CROSS_LAGS),
+        rtol=1e-4,
+        atol=1e-3,
+    )
+    independent = reference.standardised(tested.weights, tested.excess, np.diag(tested.variance))
+    assert tested.z == pytest.approx(independent, rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [-RADIUS, -1, 0, 3, RADIUS])
@@ -89,18 +97,25 @@ def test_stretches_are_laid_where_they_fit(rng, cohort, shift):
     words = levels_of(track[at : at + 78], rng)
     ref = track[at - RADIUS - shift : at + 78 + RADIUS - shift]
     noise = np.stack([ref, random_words(rng, len(ref))])
-    phases, shifts, scores = Stretch(words, Cohort(cohort)).compare(noise)
+    phases, shifts, scores = Stretch(words, Cohort(cohort)).compare(noise, [4, 5])
     want_phase, want_shift, z = reference.best_alignment(words, ref, RADIUS, cohort)
     assert (phases[0], shifts[0]) == (want_phase, want_shift) == (0, shift)
-    by_band = reference.band_z(words[:, 0], track[at : at + 78], coincidence.MAX_LAG)
-    assert scores[0] == pytest.approx(math.sqrt(z * by_band), rel=1e-4)
+    lags = coincidence.MAX_LAG, coincidence.CROSS_LAGS
+    assert scores[0] == pytest.approx(reference.score(z, words[:, 0], track[at : at + 78], *lags), rel=1e-4)
     assert scores[0] > 15
-    assert scores[1] < 5
+    assert scores[1] == 0
+
+
+def test_a_track_that_repeats_itself_is_looked_at_twice_at_most(rng, cohort):
+    music = random_words(rng, 78)
+    references = np.stack([music] * 5)
+    _, _, scores = Stretch(levels_of(music, rng), Cohort(cohort)).compare(references, [1, 1, 1, 2, 2], radius=0)
+    assert (scores > 0).tolist() == [True, True, False, True, True]
 
 
 def test_an_empty_stretch_scores_nothing(cohort):
     empty = np.zeros((3, 2, 78), np.uint64)
-    _, _, scores = Stretch(empty, Cohort(cohort)).compare(np.zeros((2, 90), np.uint64))
+    _, _, scores = Stretch(empty, Cohort(cohort)).compare(np.zeros((2, 90), np.uint64), [1, 2])
     assert scores.tolist() == [0, 0]
 
 

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,7 +23,8 @@ from earmark.audio import SAMPLE_RATE, stream
 from earmark.audio.tags import Tags, read_tags
 from earmark.catalog.track import Sketch
 from earmark.errors import AudioError, CatalogError, TruncatedAudioError
-from earmark.fingerprint import Fingerprint, Fingerprinter, Model
+from earmark.fingerprint import Fingerprint, FingerprintConfig, Fingerprinter, Model
+from earmark.fingerprint.model import dump_model, read_model
 
 __all__ = ["Heard", "hear", "hear_all", "sketch"]
 
@@ -165,14 +167,20 @@ class _Pool:
     """Spawned worker processes that end with the block, at once if it ends by an exception, or with this process.
 
     ProcessPoolExecutor alone would finish what runs, and its workers would outlive a killed parent, waiting on their
-    queue for ever. So each holds one end of a pipe; when the other closes, however that happens, it goes.
+    queue for ever. So each holds one end of a pipe; when the other closes, however that happens, it goes. The model
+    goes to them by a file: what is handed to a spawned process directly is written to a pipe before it runs, and if it
+    dies in between, more than a pipe holds keeps this process writing for ever (Python 3.11).
     """
 
     def __init__(self, jobs: int, model: Model) -> None:
         context = multiprocessing.get_context("spawn")
         self._lifeline, self._held = context.Pipe(duplex=False)
+        self._model = tempfile.NamedTemporaryFile(prefix="earmark-model-")  # noqa: SIM115 - closed with the pool
+        self._model.write(dump_model(model))
+        self._model.flush()
+        about_model = (Path(self._model.name), model.config, model.digest)
         self._executor = ProcessPoolExecutor(
-            jobs, mp_context=context, initializer=_start_worker, initargs=(model, self._lifeline)
+            jobs, mp_context=context, initializer=_start_worker, initargs=(self._lifeline, *about_model)
         )
 
     def __enter__(self) -> Self:
@@ -186,6 +194,7 @@ class _Pool:
         self._executor.shutdown(cancel_futures=True)
         self._held.close()
         self._lifeline.close()
+        self._model.close()
 
     def check(self) -> None:
         """Raise CatalogError unless a worker can be started."""
@@ -208,9 +217,11 @@ class _Worker:
     model: Model
 
 
-def _start_worker(model: Model, lifeline: Connection) -> None:
+def _start_worker(lifeline: Connection, model: Path, config: FingerprintConfig, digest: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us
-    _Worker.model = model
+    _Worker.model = dataclasses.replace(read_model(model.read_bytes()), config=config)
+    if _Worker.model.digest != digest:
+        raise CatalogError(f"the model changed on its way to a worker: {_Worker.model.digest}, expected {digest}")
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
 
 

@@ -1,10 +1,19 @@
 """Verification: the peaks of an item and of a track coincide, but do they more than by chance.
 
-Two answers are joined. The first compares the coincidences with those of the same item stretch with a fixed cohort of
-unrelated music: it knows what is special in the item (a drone, a beat). The second takes each band's variance from the
-autocovariances of both sides (Bartlett 1935): it knows what the pair has in common, and trusts the bands that carry
-information. A chance match that fools both is much rarer than one that fools either, hence their geometric mean.
+Three answers are joined by their geometric mean, for a chance match that fools all of them is much rarer than one that
+fools any (measured in `benchmarks/LOG.md`):
+
+- the *cohort* test compares the coincidences with those of the same item stretch with a fixed cohort of unrelated
+  music: it knows what is special in the item (a drone, a beat);
+- the *pair* test takes the variance from the autocovariances and cross-covariances of the bands of both sides
+  (Bartlett 1935): it knows what the two have in common;
+- the *weighted* test is the same with the bands weighted by what they tell, and by how well their neighbours agree:
+  where noise or speech has taken some bands, the others speak.
 """
+
+import collections
+import dataclasses
+from collections.abc import Sequence
 
 import numba
 import numpy as np
@@ -18,13 +27,25 @@ RADIUS = 6
 """Words that an alignment may lie off its candidate's offset: a vote is good to a patch hop (4 words) and jitter."""
 
 GATE_Z = 4.0
-"""Alignments that the cohort test leaves below this are not looked at again; claims are made from about 10 on."""
+"""Alignments that the cohort test leaves below this are not looked at again; claims are made from about 8 on."""
 
-CLOSER_LOOKS = 16
-"""So many candidates, the best of the cohort test, are looked at again."""
+SECOND_LOOKS, THIRD_LOOKS = 16, 6
+"""So many candidates, the best so far, are looked at again, and then once more."""
+
+PLACES_PER_TRACK = 2
+"""Music that repeats itself fits at many places of its track: so many of them are looked at again."""
 
 MAX_LAG = 24
 """Words (1.5 s) over which autocovariances are summed."""
+
+CROSS_LAGS = 4
+"""Words over which cross-covariances of bands are summed: notes of a chord begin together."""
+
+NEIGHBOURHOOD_BANDS = 4.0
+"""Standard deviation of the bell curve over which neighbouring bands vouch for one another: a quarter octave."""
+
+_APART = np.subtract.outer(np.arange(64), np.arange(64))
+_BELL = np.exp(-0.5 * (_APART / NEIGHBOURHOOD_BANDS) ** 2) * (_APART != 0)
 
 Alignments = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 """Phase, word shift from the candidate's offset, and score of each candidate."""
@@ -96,15 +117,17 @@ class Stretch:
         self._mean = float(null.mean(dtype=np.float64))
         # A stretch of hardly any peaks has no spread; one coincidence must then not look like many.
         self._deviation = max(float(null.std(dtype=np.float64)), 1.0)
-        self._by_phase: dict[int, tuple[NDArray[np.uint64], NDArray[np.float64]]] = {}
+        self._by_phase: dict[int, _Bands] = {}
 
-    def compare(self, references: NDArray[np.uint64], radius: int = RADIUS) -> Alignments:
+    def compare(self, references: NDArray[np.uint64], tracks: Sequence[int], radius: int = RADIUS) -> Alignments:
         """Score the stretch against track stretches, each at its best place.
 
         Parameters
         ----------
         references : np.ndarray [shape=(n, n_words + 2 * radius), dtype=uint64]
             Track words, `radius` more at either side; 0 where the track has none.
+        tracks : sequence of int
+            What track each is of.
         radius : int
 
         Returns
@@ -113,31 +136,126 @@ class Stretch:
         shifts : np.ndarray [shape=(n,), dtype=int64]
             In `-radius` to `radius`: the item's word `i` lies on reference word `i + radius + shift`.
         scores : np.ndarray [shape=(n,), dtype=float32]
-            0 for those that did not get a closer look.
+            0 for those that did not get a third look.
         """
         n = len(references)
         phases, shifts, z = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.float32)
         _best_alignments(self.words, self._counts, references, self._mean, self._deviation, phases, shifts, z)
         scores = np.zeros(n, np.float32)
-        for i in np.argsort(-z, kind="stable")[:CLOSER_LOOKS]:
-            if z[i] >= GATE_Z:
-                bits, autocovariances = self._bands(int(phases[i]))
-                track = references[i, shifts[i] : shifts[i] + self.n_words]
-                by_band = _band_z(bits, autocovariances, self._counts[phases[i]], track)
-                scores[i] = np.sqrt(z[i] * max(by_band, 0.0))
+        seconds = []
+        for i in _best_places(z, tracks)[:SECOND_LOOKS]:
+            track = references[i, shifts[i] : shifts[i] + self.n_words]
+            bands = self._bands(int(phases[i]))
+            tested = bands.test(track, self._counts[phases[i]])
+            if tested.z > 0 and z[i] * tested.z >= GATE_Z**2:
+                seconds.append((-float(z[i]) * tested.z, i, tested, bands.covariance, track))
+        for _, i, tested, covariance, track in sorted(seconds, key=lambda s: s[:2])[:THIRD_LOOKS]:
+            scores[i] = np.cbrt(z[i] * _joint_z(tested, covariance(track, tested.variance)))
         return phases, shifts - radius, scores
 
-    def _bands(self, phase: int) -> tuple[NDArray[np.uint64], NDArray[np.float64]]:
-        """Return the bands' bits over time at each level, and the autocovariances of their sums over the levels."""
+    def _bands(self, phase: int) -> "_Bands":
         if phase not in self._by_phase:
-            words = np.ascontiguousarray(self.words[:, phase])
-            bits = np.zeros((len(words), 64, -(-self.n_words // 64)), np.uint64)
-            for level in range(len(words)):
-                _transpose(words[level], bits[level])
-            autocovariances = np.empty((64, MAX_LAG + 1))
-            _autocovariances(words, autocovariances)
-            self._by_phase[phase] = (bits, autocovariances)
+            self._by_phase[phase] = _Bands(np.ascontiguousarray(self.words[:, phase]))
         return self._by_phase[phase]
+
+
+def _best_places(z: NDArray[np.float32], tracks: Sequence[int]) -> list[int]:
+    """Return who passes the gate, best first, at most `PLACES_PER_TRACK` of a track."""
+    seen: collections.Counter[int] = collections.Counter()
+    out = []
+    for i in np.argsort(-z, kind="stable").tolist():
+        if z[i] < GATE_Z:
+            break
+        seen[tracks[i]] += 1
+        if seen[tracks[i]] <= PLACES_PER_TRACK:
+            out.append(i)
+    return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Tested:
+    """The bands of an alignment, each [shape=(64,), dtype=float64], and their z as if they were independent.
+
+    `excess` is coincidences less those that chance makes expected, `signal` what it would be in a clean match,
+    `variance` its variance by chance, 0 where there is nothing to compare.
+    """
+
+    excess: NDArray[np.float64]
+    signal: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    z: float
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Signal over variance: the best weights for independent bands."""
+        return np.divide(self.signal, self.variance, out=np.zeros(64), where=self.variance > 0)
+
+
+def _joint_z(tested: _Tested, covariance: NDArray[np.float64]) -> float:
+    """Return the product of the pair test's and the weighted test's z, 0 if either is against a match."""
+    pair = _standardised(np.ones(64), tested.excess, covariance)
+    weighted = _standardised(tested.weights * _agreement(tested.excess, tested.signal), tested.excess, covariance)
+    return max(pair, 0.0) * max(weighted, 0.0)
+
+
+class _Bands:
+    """One phase of a stretch, band by band: bits over time, and how the bands vary and go together."""
+
+    def __init__(self, words: NDArray[np.uint64]) -> None:
+        self.bits = np.zeros((len(words), 64, -(-words.shape[1] // 64)), np.uint64)
+        for level in range(len(words)):
+            _transpose(words[level], self.bits[level])
+        self.autocovariances = np.empty((64, MAX_LAG + 1))
+        _autocovariances(words, self.autocovariances)
+        self._cross: NDArray[np.float32] | None = None
+        self._words = words
+
+    def test(self, track: NDArray[np.uint64], item_counts: NDArray[np.float32]) -> _Tested:
+        """Test a track stretch band by band."""
+        excess, signal, variance = np.zeros(64), np.zeros(64), np.zeros(64)
+        z = _test_bands(self.bits, self.autocovariances, item_counts, track, excess, signal, variance)
+        return _Tested(excess=excess, signal=signal, variance=variance, z=z)
+
+    def covariance(self, track: NDArray[np.uint64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the covariance of the bands' chance coincidences with a track stretch, [shape=(64, 64)]."""
+        if self._cross is None:
+            series = _series(self._words[0])
+            for level in self._words[1:]:
+                series += _series(level)
+            self._cross = _cross_covariances(series)
+        lags = self._cross * _cross_covariances(_series(track))
+        total = lags.sum(axis=0, dtype=np.float64) / len(track)
+        out: NDArray[np.float64] = total + total.T - lags[0] / len(track)
+        np.fill_diagonal(out, variance)
+        return out
+
+
+def _series(words: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return the bands' bits over time, [shape=(64, n_words)]."""
+    return ((words >> np.arange(64, dtype=np.uint64)[:, None]) & np.uint64(1)).astype(np.float32)
+
+
+def _cross_covariances(series: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return sums over time of band times later band, means removed, [shape=(CROSS_LAGS, 64, 64)]."""
+    centred = series - series.mean(axis=1, keepdims=True)
+    out = np.zeros((CROSS_LAGS, 64, 64), np.float32)
+    for lag in range(min(CROSS_LAGS, series.shape[1])):
+        out[lag] = centred[:, : series.shape[1] - lag] @ centred[:, lag:].T
+    return out
+
+
+def _agreement(excess: NDArray[np.float64], signal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how much of the signal a true match would have is there in each band's neighbours, itself left out."""
+    share: NDArray[np.float64] = (_BELL @ excess) / (_BELL @ signal + 0.02)
+    return np.clip(share, 0.0, 0.6) + 0.03
+
+
+def _standardised(weights: NDArray[np.float64], excess: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Return the weighted sum of the bands' excess over its standard deviation."""
+    # Estimated cross-covariances may cancel more than there is: never below a quarter of independent bands' variance.
+    least = 0.25 * float(weights**2 @ covariance.diagonal())
+    variance = max(float(weights @ covariance @ weights), least)
+    return float(weights @ excess) / variance**0.5 if variance > 0 else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
@@ -284,13 +402,13 @@ def _variance(autocovariances, bits, count, n):  # type: ignore[no-untyped-def] 
 
 
 @numba.njit(cache=True, nogil=True)
-def _band_z(item_bits, autocovariances, item_counts, track_words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Return z of the coincidences, bands weighted by what they tell: expected signal over variance."""
+def _test_bands(item_bits, autocovariances, item_counts, track_words, excess, signal, variance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill what `_Tested` holds of each band, and return z, bands weighted by signal over variance."""
     n_levels, n_bands, n_chunks = item_bits.shape
     n = track_words.shape[0]
+    total = square = 0.0
     track_bits = np.zeros((n_bands, n_chunks), np.uint64)
     _transpose(track_words, track_bits)
-    total = variance = 0.0
     for b in range(n_bands):
         n_item, n_track, found = np.float64(item_counts[b]), 0.0, 0.0
         for c in range(n_chunks):
@@ -300,8 +418,9 @@ def _band_z(item_bits, autocovariances, item_counts, track_words):  # type: igno
         if n_track == 0.0 or n_item == 0.0:
             continue
         expected = n_item * n_track / n
-        v = max(_variance(autocovariances[b], track_bits[b], n_track, n), 0.5 * expected, 0.25)
-        weight = n_track * (1.0 - n_item / (n_levels * n)) / v
-        total += weight * (found - expected)
-        variance += weight * weight * v
-    return total / np.sqrt(variance) if variance > 0.0 else 0.0
+        excess[b] = found - expected
+        signal[b] = n_track * (1.0 - n_item / (n_levels * n))
+        variance[b] = max(_variance(autocovariances[b], track_bits[b], n_track, n), 0.5 * expected, 0.25)
+        total += signal[b] / variance[b] * excess[b]
+        square += signal[b] / variance[b] * signal[b]
+    return total / np.sqrt(square) if square > 0.0 else 0.0

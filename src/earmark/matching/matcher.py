@@ -132,7 +132,7 @@ class Matcher:
         theirs = track_stretch(self._catalog.words(other.alignment.track), seed.start + other.alignment.shift, length)
         mine = track_stretch(self._catalog.words(seed.track), seed.start + seed.shift, length)
         rest = Stretch(fingerprint.words[:, :, seed.start : seed.stop] & ~theirs, self._cohort)
-        _, _, scores = rest.compare((mine & ~theirs)[None, :], radius=0)
+        _, _, scores = rest.compare((mine & ~theirs)[None, :], [seed.track], radius=0)
         return bool(scores[0] < self._least_score)
 
     def _report(self, one: _Found, fingerprint: Fingerprint) -> Match:

@@ -16,14 +16,11 @@ __all__ = ["WINDOW_WORDS", "Alignment", "find_alignments", "track_stretch"]
 WINDOW_WORDS = 78
 """5 s. A window begins every half window."""
 
-LONGER = (2,)
+LONGER = (2, 4)
 """Stretches of so many windows are judged, too: evidence too thin for a claim adds up over 10 and 20 s."""
 
 HITS_PER_PATCH = 20
 CANDIDATES_PER_WINDOW = 60
-
-PROMISING = 4.0
-"""Score from which on an alignment is worth trying on the stretches of twice its length that hold it."""
 
 PATCHES_PER_SEARCH = 4096
 
@@ -84,8 +81,7 @@ def find_alignments(
         if n_words <= length:
             break
         length = factor * WINDOW_WORDS
-        promising = [a for a in alignments if a.score >= PROMISING]
-        alignments = _align_longer(fingerprint, length, promising, catalog, cohort)
+        alignments = _align_longer(fingerprint, length, alignments, catalog, cohort)
         found += alignments
     return sorted(found, key=lambda a: (a.start, a.stop, a.track, a.shift, a.phase))
 
@@ -118,7 +114,7 @@ def _align(
         return []
     length = stretch.n_words + 2 * radius
     references = np.stack([track_stretch(catalog.words(t), start + s - radius, length) for t, s in candidates])
-    phases, offs, scores = stretch.compare(references, radius)
+    phases, offs, scores = stretch.compare(references, [t for t, _ in candidates], radius)
     return [
         Alignment(
             start=start,
