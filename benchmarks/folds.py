@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import hashlib
 import os
 import shutil
 
@@ -13,8 +14,20 @@ from earmark.fingerprint import Fingerprint, fingerprint, load_model
 
 __all__ = ["catalog_without", "fingerprint_of", "fold_of_packages", "full_catalog", "open_cached"]
 
-# Packages that share a recording stay on the same side.
-TOGETHER = {"starfighter-data": "singularity-music"}
+# Packages that share a recording or an artist stay on the same side: Kenta Cho's games also share loops.
+TOGETHER = {"starfighter-data": "singularity-music"} | dict.fromkeys(
+    (
+        "a7xpg-data",
+        "mu-cade-data",
+        "noiz2sa-data",
+        "parsec47-data",
+        "rrootage-data",
+        "titanion-data",
+        "torus-trooper-data",
+        "tumiki-fighters-data",
+    ),
+    "gunroar-data",
+)
 
 
 def scratch():
@@ -34,7 +47,7 @@ def fold_of_packages(n_folds):
     for name in sorted(hours, key=lambda p: (-hours[p], p)):
         k = int(np.argmin(loads))
         fold[name], loads[k] = k, loads[k] + hours[name]
-    return fold | {name: fold[other] for name, other in TOGETHER.items()}
+    return fold | {name: fold[other] for name, other in TOGETHER.items() if other in fold}
 
 
 def full_catalog():
@@ -56,7 +69,8 @@ def full_catalog():
 
 def catalog_without(packages, name):
     """Return the path of a copy of the full catalog that lacks the tracks of some packages."""
-    path = scratch() / f"without-{name}"
+    digest = hashlib.sha256(" ".join(sorted(packages)).encode()).hexdigest()[:8]
+    path = scratch() / f"without-{name}-{digest}"
     if not path.exists():
         partial = path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

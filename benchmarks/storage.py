@@ -5,16 +5,18 @@
     python benchmarks/storage.py                 the catalog of all development tracks, 2 processes at a time
 
 Disk: every file of the catalog, by name. Memory: processes that each open the catalog and look for music in it, beside
-processes that do the same with a catalog of one track, which is what a process needs whatever its catalog. They run at the same time, so
-that PSS, the proportional share of each process, shows what they share: the sum over the processes is what the machine
-gives. The catalog's files are mapped, so their pages count as a process's when it has read them, and the system may
-drop them again whenever it needs room. Measured twice: after some searches, and after every page of every file was
-read. Linux only: reads /proc/self/smaps.
+processes that do the same with a catalog of one track, which is what a process needs whatever its catalog. They run at
+the same time, so that PSS, the proportional share of each process, shows what they share: the sum over the processes
+is what the machine gives. The catalog's files are mapped, so their pages count as a process's when it has read them,
+and the system may drop them again whenever it needs room. Measured twice: after some searches, and after every page of
+every file was read. Linux only: reads /proc/self/smaps.
 """
 
 import argparse
 import json
 import os
+import queue
+import sys
 from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,7 +82,16 @@ def memory_of_files_in(folder):
 
 
 def use_catalog(path, items, barrier, answers):
-    """Open a catalog, look for items in it, then read all of it; answer with what memory it took after each."""
+    """Answer with what memory a catalog takes; let nobody wait if that fails."""
+    try:
+        answers.put(memory_in_use(path, items, barrier))
+    except BaseException:
+        barrier.abort()
+        raise
+
+
+def memory_in_use(path, items, barrier):
+    """Open a catalog, look for items in it, then read all of it; return what memory it took after each."""
     model = load_model()
     catalog = open_catalog(path, model)
     matcher = Matcher(catalog, model)
@@ -95,7 +106,7 @@ def use_catalog(path, items, barrier, answers):
     barrier.wait()
     read = memory_of_this_process() | {"of its files": memory_of_files_in(path)}
     barrier.wait()
-    answers.put((searched, read))
+    return searched, read
 
 
 def measure(path, items, n_processes):
@@ -107,7 +118,13 @@ def measure(path, items, n_processes):
     processes = [context.Process(target=use_catalog, args=(path, items, barrier, answers)) for _ in range(n_processes)]
     for process in processes:
         process.start()
-    found = [answers.get(timeout=600) for _ in processes]
+    found = []
+    while len(found) < n_processes:
+        try:
+            found.append(answers.get(timeout=1))
+        except queue.Empty:
+            if any(process.exitcode for process in processes):
+                sys.exit(f"a process that used {path} failed")
     for process in processes:
         process.join()
     return tuple(summed([one[k] for one in found]) for k in range(2))
@@ -163,8 +180,9 @@ def main():
     print_disk(sizes, hours)
     items = [track_id for track_id, _ in query_files()]
     tracks = {track.id: track for track in music.load_tracks()}
-    for item in items:
-        folds.fingerprint_of(tracks[item])  # into the cache: it is not what is measured
+    matcher = Matcher(folds.open_cached(path), load_model())
+    for item in items:  # fingerprints and machine code into their caches: what makes them is not what is measured
+        matcher.match(folds.fingerprint_of(tracks[item]))
     tiny, full = (measure(one, items, args.processes) for one in (tiny_catalog(), path))
     print_memory(full, tiny, hours, args.processes)
     if args.json:
