@@ -5,11 +5,12 @@
     python benchmarks/false_claims.py                     either half of the packages against the other
     python benchmarks/false_claims.py --max-e-value 10    see the best of chance, to compare with the odds it gets
 
-The packages are divided into two halves of about equal length; recordings that are known to be in two packages stay on
-one side. Each half is scanned by the command line, against a catalog of the other half, at the default threshold: a
-folder of links to the original files, as they were published. Every claim is listed, so that somebody can listen to
-it: it is false, or two packages hold the same music and nobody knew. The bound is the highest rate at which chance
-would leave as few claims or fewer in 5 % of all such trials (Poisson; 3 / hours where there is none).
+The packages are divided into two halves of about equal length; packages that are known to share recordings, loops or
+an artist stay on one side. Each half is scanned by the command line, against a catalog of the other half, at the
+default threshold: a folder of links to the original files, as they were published. Every claim is listed, so that
+somebody can listen to it: it is false, or two packages hold the same music and nobody knew. The bound is the highest
+rate at which chance would leave as few claims or fewer in 5 % of all such trials (Poisson; 3 / hours where there is
+none).
 """
 
 import argparse

@@ -3,6 +3,7 @@
 Splits are by package, so that no artist stands on both sides.
 """
 
+import functools
 import importlib.util
 import json
 import sys
@@ -85,18 +86,21 @@ class Track:
         return self.pcm[a:e].astype(np.float32) / 32768
 
 
+@functools.cache
 def music_files():
     """Return (id, path of the original file) of every track, sorted by id."""
     fetch = _fetch_music()
     return fetch.tracks(fetch.default_cache())
 
 
+@functools.cache
 def load_tracks():
     """Return every track of the development set, decoding what is not in the cache."""
     fetch = _fetch_music()
     return [Track(track_id, pcm) for track_id, pcm in _cached(fetch, "pcm", fetch.tracks)]
 
 
+@functools.cache
 def load_speech():
     """Return all dialogue of fillets-ng-data-nl, end to end, as float32."""
     fetch = _fetch_music()

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from earmark.errors import ParameterError
 from earmark.fingerprint import load_model
-from earmark.matching import coincidence
-from earmark.matching.coincidence import RADIUS, Cohort, Stretch
+from earmark.matching import band_tests
+from earmark.matching.band_tests import ItemBands
+from earmark.matching.coincidence import DECIDED, RADIUS, Cohort, Stretch
 from earmark.matching.extent import find_extent
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.search import _window_starts, track_stretch
@@ -74,20 +75,20 @@ def test_no_hits_give_no_candidates():
 def test_bands_are_tested_like_the_reference(rng, cohort, n):
     track = random_words(rng, n)
     words = levels_of(np.where(rng.random(n) < 0.5, track, random_words(rng, n)).astype(np.uint64), rng)
-    bands = Stretch(words, Cohort(cohort))._bands(0)
     counts = np.array([sum(reference.bits(level)[b].sum() for level in words[:, 0]) for b in range(64)], np.float32)
-    tested = bands.test(track, counts)
-    want = reference.band_tests(words[:, 0], track, coincidence.MAX_LAG)
-    for got, wanted in zip((tested.excess, tested.signal, tested.variance), want, strict=True):
+    bands = ItemBands(np.ascontiguousarray(words[:, 0]), counts)
+    test = bands.test(track)
+    want = reference.band_tests(words[:, 0], track, band_tests.MAX_LAG)
+    for got, wanted in zip((test.excess, test.signal, test.variance), want, strict=True):
         np.testing.assert_allclose(got, wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(
-        bands.covariance(track, tested.variance),
-        reference.covariance(words[:, 0], track, want[2], coincidence.CROSS_LAGS),
+        bands.covariance(track, test.variance),
+        reference.covariance(words[:, 0], track, want[2], band_tests.CROSS_LAGS),
         rtol=1e-4,
         atol=1e-3,
     )
-    independent = reference.standardised(tested.weights, tested.excess, np.diag(tested.variance))
-    assert tested.z == pytest.approx(independent, rel=1e-6)
+    weights = np.divide(test.signal, test.variance, out=np.zeros(64), where=test.variance > 0)
+    assert test.z == pytest.approx(reference.standardised(weights, test.excess, np.diag(test.variance)), rel=1e-6)
 
 
 @pytest.mark.parametrize("shift", [-RADIUS, -1, 0, 3, RADIUS])
@@ -100,7 +101,7 @@ def test_stretches_are_laid_where_they_fit(rng, cohort, shift):
     phases, shifts, scores = Stretch(words, Cohort(cohort)).compare(noise, [4, 5])
     want_phase, want_shift, z = reference.best_alignment(words, ref, RADIUS, cohort)
     assert (phases[0], shifts[0]) == (want_phase, want_shift) == (0, shift)
-    lags = coincidence.MAX_LAG, coincidence.CROSS_LAGS
+    lags = band_tests.MAX_LAG, band_tests.CROSS_LAGS
     assert scores[0] == pytest.approx(reference.score(z, words[:, 0], track[at : at + 78], *lags), rel=1e-4)
     assert scores[0] > 15
     assert scores[1] == 0
@@ -108,9 +109,19 @@ def test_stretches_are_laid_where_they_fit(rng, cohort, shift):
 
 def test_a_track_that_repeats_itself_is_looked_at_twice_at_most(rng, cohort):
     music = random_words(rng, 78)
+    heard = levels_of(np.where(rng.random(78) < 0.15, music, random_words(rng, 78)).astype(np.uint64), rng)
     references = np.stack([music] * 5)
-    _, _, scores = Stretch(levels_of(music, rng), Cohort(cohort)).compare(references, [1, 1, 1, 2, 2], radius=0)
+    _, _, scores = Stretch(heard, Cohort(cohort)).compare(references, [1, 1, 1, 2, 2], radius=0)
+    assert 0 < scores[0] < DECIDED
     assert (scores > 0).tolist() == [True, True, False, True, True]
+
+
+def test_a_track_that_is_decided_is_not_looked_at_again(rng, cohort):
+    music = random_words(rng, 78)
+    references = np.stack([music] * 4)
+    _, _, scores = Stretch(levels_of(music, rng), Cohort(cohort)).compare(references, [1, 1, 2, 2], radius=0)
+    assert scores[0] > DECIDED
+    assert (scores > 0).tolist() == [True, False, True, False]
 
 
 def test_an_empty_stretch_scores_nothing(cohort):

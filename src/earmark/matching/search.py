@@ -1,14 +1,16 @@
 """From a fingerprint to scored alignments with tracks: search, votes, verification, window by window."""
 
+import bisect
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.catalog import Catalog
 from earmark.fingerprint import Fingerprint, FingerprintConfig
-from earmark.matching.coincidence import RADIUS, Cohort, Stretch
+from earmark.matching.coincidence import DECIDED, RADIUS, Cohort, Stretch
 from earmark.matching.voting import vote
 
 __all__ = ["WINDOW_WORDS", "Alignment", "find_alignments", "track_stretch"]
@@ -22,7 +24,13 @@ LONGER = (2, 4)
 HITS_PER_PATCH = 20
 CANDIDATES_PER_WINDOW = 60
 
+PROMISING = 4.5
+"""Score from which on an alignment is tried on longer stretches, unless one of its track is decided there."""
+
 PATCHES_PER_SEARCH = 4096
+
+WordsOf = Callable[[int], NDArray[np.uint64]]
+"""The words of a track, by its number."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,17 +79,20 @@ def find_alignments(
     """
     n_words = fingerprint.words.shape[2]
     starts = _window_starts(n_words, WINDOW_WORDS)
+    words_of = functools.cache(catalog.words)
     hits = _Hits(fingerprint.patches, catalog, config)
     alignments: list[Alignment] = []
     for start in starts:
         stretch = Stretch(fingerprint.words[:, :, start : start + WINDOW_WORDS], cohort)
-        alignments += _align(stretch, start, list(hits.candidates(start, start + stretch.n_words)), catalog)
+        alignments += _align(stretch, start, list(hits.candidates(start, start + stretch.n_words)), words_of)
     found, length = alignments.copy(), WINDOW_WORDS
     for factor in LONGER:
         if n_words <= length:
             break
         length = factor * WINDOW_WORDS
-        alignments = _align_longer(fingerprint, length, alignments, catalog, cohort)
+        decided = {(a.track, a.start) for a in alignments if a.score >= DECIDED}
+        open_ones = [a for a in alignments if a.score >= PROMISING and (a.track, a.start) not in decided]
+        alignments = _align_longer(fingerprint, length, open_ones, words_of, cohort)
         found += alignments
     return sorted(found, key=lambda a: (a.start, a.stop, a.track, a.shift, a.phase))
 
@@ -107,13 +118,13 @@ def _window_starts(n_words: int, window: int) -> list[int]:
 
 
 def _align(
-    stretch: Stretch, start: int, candidates: list[tuple[int, int]], catalog: Catalog, radius: int = RADIUS
+    stretch: Stretch, start: int, candidates: list[tuple[int, int]], words_of: WordsOf, radius: int = RADIUS
 ) -> list[Alignment]:
     """Compare a stretch that begins at item word `start` with (track, shift) candidates."""
     if not candidates:
         return []
     length = stretch.n_words + 2 * radius
-    references = np.stack([track_stretch(catalog.words(t), start + s - radius, length) for t, s in candidates])
+    references = np.stack([track_stretch(words_of(t), start + s - radius, length) for t, s in candidates])
     phases, offs, scores = stretch.compare(references, [t for t, _ in candidates], radius)
     return [
         Alignment(
@@ -129,16 +140,19 @@ def _align(
 
 
 def _align_longer(
-    fingerprint: Fingerprint, length: int, shorter: list[Alignment], catalog: Catalog, cohort: Cohort
+    fingerprint: Fingerprint, length: int, shorter: list[Alignment], words_of: WordsOf, cohort: Cohort
 ) -> list[Alignment]:
     """Try shorter alignments on the stretches of `length` words that hold them."""
     found = []
+    shorter = sorted(shorter, key=lambda a: a.start)
+    begins = [a.start for a in shorter]
     for start in _window_starts(fingerprint.words.shape[2], length):
         stop = start + length
-        candidates = sorted({(a.track, a.shift) for a in shorter if a.start >= start and a.stop <= stop})
+        inside = shorter[bisect.bisect_left(begins, start) : bisect.bisect_left(begins, stop)]
+        candidates = sorted({(a.track, a.shift) for a in inside if a.stop <= stop})
         if candidates:
             stretch = Stretch(fingerprint.words[:, :, start:stop], cohort)
-            found += _align(stretch, start, candidates, catalog, radius=2)
+            found += _align(stretch, start, candidates, words_of, radius=2)
     return found
 
 

@@ -1,0 +1,133 @@
+"""Whether the bands of an item and of a track coincide more than two recordings that have nothing in common would."""
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from earmark.matching.bitmaps import band_autocovariances, judge_bands, transpose
+
+__all__ = ["BandTest", "ItemBands", "joint_z"]
+
+MAX_LAG = 24
+"""Words (1.5 s) over which autocovariances are summed."""
+
+CROSS_LAGS = 4
+"""Words over which cross-covariances of bands are summed: notes of a chord begin together."""
+
+NEIGHBOURHOOD_BANDS = 4.0
+"""Standard deviation of the bell curve over which neighbouring bands vouch for one another: a quarter octave."""
+
+_APART = np.subtract.outer(np.arange(64), np.arange(64))
+_BELL = np.exp(-0.5 * (_APART / NEIGHBOURHOOD_BANDS) ** 2) * (_APART != 0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class BandTest:
+    """An alignment, band by band.
+
+    Attributes
+    ----------
+    excess : np.ndarray [shape=(64,), dtype=float64]
+        Coincidences less those that chance makes expected.
+    signal : np.ndarray [shape=(64,), dtype=float64]
+        What the excess would be in a clean match.
+    variance : np.ndarray [shape=(64,), dtype=float64]
+        The excess's variance by chance (Bartlett 1935), 0 where there is nothing to compare.
+    z : float
+        The excess, weighted by signal over variance, in standard deviations, as if bands were independent.
+    """
+
+    excess: NDArray[np.float64]
+    signal: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    z: float
+
+
+class ItemBands:
+    """A stretch of an item, one frame phase of it, made ready for tests of its bands.
+
+    Parameters
+    ----------
+    words : np.ndarray [shape=(n_levels, n_words), dtype=uint64]
+    counts : np.ndarray [shape=(64,), dtype=float32]
+        How often each band is set, over all levels.
+    """
+
+    def __init__(self, words: NDArray[np.uint64], counts: NDArray[np.float32]) -> None:
+        self._words, self._counts = words, counts
+        self._bits = np.zeros((len(words), 64, -(-words.shape[1] // 64)), np.uint64)
+        for level in range(len(words)):
+            transpose(words[level], self._bits[level])
+        self._autocovariances = np.empty((64, MAX_LAG + 1))
+        band_autocovariances(words, self._autocovariances)
+        self._cross: NDArray[np.float32] | None = None
+
+    def test(self, track: NDArray[np.uint64]) -> BandTest:
+        """Test a track stretch, [shape=(n_words,), dtype=uint64], band by band."""
+        excess, signal, variance = np.zeros(64), np.zeros(64), np.zeros(64)
+        z = judge_bands(self._bits, self._autocovariances, self._counts, track, excess, signal, variance)
+        return BandTest(excess=excess, signal=signal, variance=variance, z=z)
+
+    def covariance(self, track: NDArray[np.uint64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the covariance of the bands' chance coincidences with a track stretch, [shape=(64, 64)].
+
+        Its diagonal is `variance`; the rest comes from the cross-covariances of the bands on either side.
+        """
+        if self._cross is None:
+            self._cross = _cross_covariances(np.sum([_series(level) for level in self._words], axis=0))
+        other = _cross_covariances(_series(track))
+        total = np.einsum("alb,alb->ab", self._cross, other)
+        at_once = self._cross[:, 0] * other[:, 0]
+        out: NDArray[np.float64] = ((total + total.T - at_once) / len(track)).astype(np.float64)
+        np.fill_diagonal(out, variance)
+        return out
+
+
+def joint_z(test: BandTest, covariance: NDArray[np.float64]) -> float:
+    """Return the product of two z that know how bands go together, 0 if either is against a match.
+
+    Once every band has the same weight; once bands are weighted by signal over variance and by how well their
+    neighbours agree, so that where noise or speech has taken some bands, the others speak.
+
+    Parameters
+    ----------
+    test : BandTest
+    covariance : np.ndarray [shape=(64, 64), dtype=float64]
+        From `ItemBands.covariance`.
+    """
+    weights = np.divide(test.signal, test.variance, out=np.zeros(64), where=test.variance > 0)
+    pair = _standardised(np.ones(64), test.excess, covariance)
+    weighted = _standardised(weights * _agreement(test), test.excess, covariance)
+    return max(pair, 0.0) * max(weighted, 0.0)
+
+
+def _series(words: NDArray[np.uint64]) -> NDArray[np.float32]:
+    """Return the bands' bits over time, [shape=(64, n_words)]."""
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
+    return bits.T.astype(np.float32)
+
+
+def _cross_covariances(series: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return sums over time of band times later band, means removed, [shape=(64, CROSS_LAGS, 64)]."""
+    n = series.shape[1]
+    centred = series - series.mean(axis=1, keepdims=True)
+    later = np.zeros((CROSS_LAGS, 64, n), np.float32)
+    for lag in range(min(CROSS_LAGS, n)):
+        later[lag, :, : n - lag] = centred[:, lag:]
+    products: NDArray[np.float32] = centred @ later.reshape(CROSS_LAGS * 64, n).T
+    return products.reshape(64, CROSS_LAGS, 64)
+
+
+def _agreement(test: BandTest) -> NDArray[np.float64]:
+    """Return how much of the signal is there in each band's neighbours, itself left out: 0.03 to 0.63."""
+    share: NDArray[np.float64] = (_BELL @ test.excess) / (_BELL @ test.signal + 0.02)
+    return np.clip(share, 0.0, 0.6) + 0.03
+
+
+def _standardised(weights: NDArray[np.float64], excess: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
+    """Return the weighted sum of the bands' excess over its standard deviation."""
+    # Estimated cross-covariances may cancel more than there is: never below a quarter of independent bands' variance.
+    least = 0.25 * float(weights**2 @ covariance.diagonal())
+    variance = max(float(weights @ covariance @ weights), least)
+    return float(weights @ excess) / variance**0.5 if variance > 0 else 0.0

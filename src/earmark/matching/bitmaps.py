@@ -1,0 +1,186 @@
+"""Kernels on peak bitmaps: counting coincidences, and what chance makes of them."""
+
+import numba
+import numpy as np
+
+__all__ = [
+    "band_autocovariances",
+    "best_alignments",
+    "coincide",
+    "count_levels",
+    "count_rows",
+    "judge_bands",
+    "transpose",
+]
+
+
+@numba.njit(cache=True, nogil=True)
+def _popcount(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+
+
+@numba.njit(cache=True, nogil=True)
+def _lowest_bit(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    return np.int64(_popcount((x & (~x + np.uint64(1))) - np.uint64(1)))
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_word(word, sign, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    while word:
+        counts[_lowest_bit(word)] += sign
+        word &= word - np.uint64(1)
+
+
+@numba.njit(cache=True, nogil=True)
+def count_levels(words, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Add to counts (2, 64) how often each band is set in words (n_levels, 2, n), by phase."""
+    for level in range(words.shape[0]):
+        for phase in range(2):
+            for word in words[level, phase]:
+                _count_word(word, np.float32(1.0), counts[phase])
+
+
+@numba.njit(cache=True, nogil=True)
+def _excess(words, phase, item_counts, reference, start, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Coincidences over those that the bands' densities make expected."""
+    n_words = words.shape[2]
+    found = np.uint64(0)
+    for level in range(words.shape[0]):
+        for i in range(n_words):
+            found += _popcount(words[level, phase, i] & reference[start + i])
+    expected = np.float32(0.0)
+    for b in range(64):
+        expected += item_counts[b] * counts[b]
+    return np.float32(found) - expected / np.float32(n_words)
+
+
+@numba.njit(cache=True, nogil=True)
+def count_rows(rows, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Add to counts (n_rows, 64) how often each band is set in each of the rows (n_rows, n)."""
+    for k in range(rows.shape[0]):
+        for word in rows[k]:
+            _count_word(word, np.float32(1.0), counts[k])
+
+
+@numba.njit(cache=True, nogil=True)
+def coincide(words, rows, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill found (n_rows,) with the bits that words (n_levels, n), level by level, share with rows (n_rows, n)."""
+    for k in range(rows.shape[0]):
+        total = np.uint64(0)
+        for level in range(words.shape[0]):
+            for i in range(words.shape[1]):
+                total += _popcount(words[level, i] & rows[k, i])
+        found[k] = np.float32(total)
+
+
+@numba.njit(cache=True, nogil=True)
+def best_alignments(words, item_counts, references, mean, deviation, phases, shifts, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill, for each reference (n + 2 * radius words), where (phase, start) item words coincide best, and z there."""
+    n_words = words.shape[2]
+    for k in range(references.shape[0]):
+        counts = np.zeros(64, np.float32)
+        for i in range(n_words):
+            _count_word(references[k, i], np.float32(1.0), counts)
+        z[k] = -np.inf
+        for start in range(references.shape[1] - n_words + 1):
+            if start:
+                _count_word(references[k, start - 1], np.float32(-1.0), counts)
+                _count_word(references[k, start + n_words - 1], np.float32(1.0), counts)
+            for phase in range(2):
+                x = _excess(words, phase, item_counts[phase], references[k], start, counts)
+                x = np.float32((x - mean) / deviation)
+                if x > z[k]:
+                    phases[k], shifts[k], z[k] = phase, start, x
+
+
+@numba.njit(cache=True, nogil=True)
+def transpose(words, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Set bit `i` of band `b` (64 to an element) where bit `b` of word `i` is set."""
+    for i in range(words.shape[0]):
+        word, mark = words[i], np.uint64(1) << np.uint64(i % 64)
+        while word:
+            bits[_lowest_bit(word), i // 64] |= mark
+            word &= word - np.uint64(1)
+
+
+@numba.njit(cache=True, nogil=True)
+def band_autocovariances(words, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill out (64, n_lags): autocovariances, not divided by n, of how many levels each band is set at."""
+    n = words.shape[1]
+    series = np.zeros((64, n), np.int32)
+    for level in range(words.shape[0]):
+        for i in range(n):
+            word = words[level, i]
+            while word:
+                series[_lowest_bit(word), i] += 1
+                word &= word - np.uint64(1)
+    for b in range(64):
+        count = np.int64(series[b].sum())
+        mean = count / n
+        first = last = count  # sums of the first and of the last n - lag places
+        for lag in range(out.shape[1]):
+            if lag >= n or count == 0:
+                out[b, lag] = 0.0
+                continue
+            if lag:
+                first -= series[b, n - lag]
+                last -= series[b, lag - 1]
+            total = np.int32(0)
+            for i in range(n - lag):
+                total += series[b, i] * series[b, i + lag]
+            out[b, lag] = total - mean * (first + last) + (n - lag) * mean * mean
+
+
+@numba.njit(cache=True, nogil=True)
+def _shifted_overlap(bits, lag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Count the places set both in a series of bits and `lag` later; `lag` in 1 to 63."""
+    total = np.uint64(0)
+    for c in range(bits.shape[0]):
+        later = bits[c] >> np.uint64(lag)
+        if c + 1 < bits.shape[0]:
+            later |= bits[c + 1] << np.uint64(64 - lag)
+        total += _popcount(bits[c] & later)
+    return np.float64(total)
+
+
+@numba.njit(cache=True, nogil=True)
+def _variance(autocovariances, bits, count, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Variance of the coincidences of two series that have nothing to do with each other."""
+    mean = count / n
+    v = autocovariances[0] * (count - count * mean)
+    first = last = count  # set in the first and in the last n - lag places
+    for lag in range(1, min(autocovariances.shape[0], n)):
+        i, j = n - lag, lag - 1
+        first -= np.float64((bits[i // 64] >> np.uint64(i % 64)) & np.uint64(1))
+        last -= np.float64((bits[j // 64] >> np.uint64(j % 64)) & np.uint64(1))
+        c = _shifted_overlap(bits, lag) - mean * (first + last) + (n - lag) * mean * mean
+        v += 2.0 * autocovariances[lag] * c
+    return v / n
+
+
+@numba.njit(cache=True, nogil=True)
+def judge_bands(item_bits, autocovariances, item_counts, track_words, excess, signal, variance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill what a `BandTest` holds of each band, and return z, bands weighted by signal over variance."""
+    n_levels, n_bands, n_chunks = item_bits.shape
+    n = track_words.shape[0]
+    total = square = 0.0
+    track_bits = np.zeros((n_bands, n_chunks), np.uint64)
+    transpose(track_words, track_bits)
+    for b in range(n_bands):
+        n_item, n_track, found = np.float64(item_counts[b]), 0.0, 0.0
+        for c in range(n_chunks):
+            n_track += np.float64(_popcount(track_bits[b, c]))
+            for level in range(n_levels):
+                found += np.float64(_popcount(item_bits[level, b, c] & track_bits[b, c]))
+        if n_track == 0.0 or n_item == 0.0:
+            continue
+        expected = n_item * n_track / n
+        excess[b] = found - expected
+        signal[b] = n_track * (1.0 - n_item / (n_levels * n))
+        variance[b] = max(_variance(autocovariances[b], track_bits[b], n_track, n), 0.5 * expected, 0.25)
+        total += signal[b] / variance[b] * excess[b]
+        square += signal[b] / variance[b] * signal[b]
+    return total / np.sqrt(square) if square > 0.0 else 0.0
