@@ -1,6 +1,7 @@
 """Recordings to sketches, on a pool of processes: a file that brings a process down costs only itself."""
 
 import collections
+import contextlib
 import dataclasses
 import hashlib
 import logging
@@ -194,7 +195,8 @@ class _Pool:
         self._executor.shutdown(cancel_futures=True)
         self._held.close()
         self._lifeline.close()
-        self._model.close()
+        with contextlib.suppress(FileNotFoundError):  # a cleaner of temporary files may have been there first
+            self._model.close()
 
     def check(self) -> None:
         """Raise CatalogError unless a worker can be started."""
