@@ -29,8 +29,12 @@ RADIUS = 6
 GATE_Z = 4.0
 """Alignments that the cohort test leaves below this are not looked at again; claims are made from about 8 on."""
 
-SECOND_LOOKS, THIRD_LOOKS = 16, 6
-"""So many candidates, the best so far, are looked at again, and then once more."""
+SECOND_LOOKS, THIRD_LOOKS = 16, 3
+"""So many candidates, the best so far, are looked at again, and then once more; and so is every one that comes near
+the best, as other ids of the same recording do."""
+
+NEAR = 0.25
+"""Share of the best product of two z that counts as near it."""
 
 PLACES_PER_TRACK = 2
 """Music that repeats itself fits at many places of its track: so many of them are looked at again."""
@@ -140,8 +144,9 @@ class Stretch:
             if test.z > 0 and z[i] * test.z >= GATE_Z**2:
                 seconds.append((-float(z[i]) * test.z, i, test))
         decided: set[int] = set()
-        for _, i, test in sorted(seconds, key=lambda s: s[:2])[:THIRD_LOOKS]:
-            if tracks[i] in decided:
+        seconds.sort(key=lambda s: s[:2])
+        for rank, (negative_product, i, test) in enumerate(seconds):
+            if tracks[i] in decided or (rank >= THIRD_LOOKS and negative_product > NEAR * seconds[0][0]):
                 continue
             track = references[i, shifts[i] : shifts[i] + self.n_words]
             covariance = self._bands(int(phases[i])).covariance(track, test.variance)
