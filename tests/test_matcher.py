@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from earmark import audio
 from earmark.catalog import build_catalog, open_catalog, remove_tracks
@@ -105,6 +106,50 @@ def test_the_same_recording_under_two_ids_is_one_group(catalog):
     assert set(found) == {"dst-azum", "reissue"}
     assert found["dst-azum"].group == found["reissue"].group
     assert found["dst-azum"].track_start_s == pytest.approx(found["reissue"].track_start_s, abs=0.05)
+
+
+def make_catalog(folder, recordings):
+    """Build a catalog of samples by track id."""
+    (folder / "music").mkdir()
+    for name, y in recordings.items():
+        soundfile.write(folder / "music" / f"{name}.wav", y, SR)
+    build_catalog(folder / "catalog", [folder / "music"], model=load_model(), jobs=1)
+    return open_catalog(folder / "catalog", load_model())
+
+
+def test_a_recording_under_many_ids_is_reported_under_all(tmp_path):
+    music, other = load("dst-azum"), load("paniq-contemplation")
+    tracks = {f"id-{i:02}": music for i in range(30)} | {"other": other}
+    catalog = make_catalog(tmp_path, tracks)
+    found, matches = find(catalog, np.concatenate([music[5 * SR : 15 * SR], other[5 * SR : 12 * SR]]))
+    assert set(found) == {f"{name}.wav" for name in tracks}
+    assert len(matches) == 31
+    assert {m.group for name, m in found.items() if name != "other.wav"} == {0}
+    assert found["other.wav"].group == 1
+
+
+def test_reissues_in_other_encodings_are_reported_together(tmp_path):
+    music = load("dst-azum")
+    rng = np.random.default_rng(5)
+    tracks = {f"issue-{i}": music[i * 300 :] + rng.standard_normal(len(music[i * 300 :])) * 1e-3 for i in range(8)}
+    found, _ = find(make_catalog(tmp_path, tracks), music[5 * SR : 15 * SR])
+    assert set(found) == {f"{name}.wav" for name in tracks}
+    assert {m.group for m in found.values()} == {0}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_short_repeat_does_not_hide_the_long_match(tmp_path, turned):
+    """Found in review: the riff alone, at its other place in the track, took the place of all that follows it."""
+    riff, rest = load("cameron-destiny-facedown")[: 6 * SR], load("muldjord-armygeddon")[: 34 * SR]
+    before, between = load("paniq-contemplation")[: 5 * SR], load("dst-azum")[: 25 * SR]
+    parts = [before, riff, between, riff, rest]
+    track = np.concatenate(parts[::-1] if turned else parts)
+    item = np.concatenate([rest, riff] if turned else [riff, rest])
+    found, matches = find(make_catalog(tmp_path, {"song": track}), item)
+    assert len(matches) == 1
+    m = found["song.wav"]
+    assert (m.item_start_s, m.item_end_s) == pytest.approx((0.0, 40.0), abs=0.4)
+    assert m.track_start_s == pytest.approx(0.0 if turned else 36.0, abs=0.4)
 
 
 @pytest.mark.parametrize("name", NEGATIVES)

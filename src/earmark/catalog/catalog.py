@@ -142,10 +142,32 @@ class Catalog:
         segment, row = self._place(number)
         return segment.words(row)
 
-    def is_live(self, number: int) -> bool:
-        """Return whether a track is not removed [0 <= number < n_numbers]."""
+    def same_audio(self, number: int) -> list[int]:
+        """Return the other tracks, of those not removed, with the very same fingerprint.
+
+        Parameters
+        ----------
+        number : int
+            0 <= number < n_numbers.
+
+        Returns
+        -------
+        list of int
+            Ascending.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such number.
+        """
         segment, row = self._place(number)
-        return bool(segment.is_live[row])
+        content = segment.content(row)
+        return [
+            first + twin
+            for first, other in zip(self._first_number, self._segments, strict=True)
+            for twin in other.same_content(content)
+            if first + twin != number
+        ]
 
     def close(self) -> None:
         """Let go of the files. May be called twice."""

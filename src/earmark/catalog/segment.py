@@ -183,6 +183,14 @@ class Segment:
         """Return a row of the track table [0 <= row < n_tracks]."""
         return self._table.track(row)
 
+    def content(self, row: int) -> bytes:
+        """Return the digest of a track's fingerprint [0 <= row < n_tracks]."""
+        return self._table.content(row)
+
+    def same_content(self, content: bytes) -> list[int]:
+        """Return the rows of the tracks that are not removed and have this digest."""
+        return [row for _, row in self._table.same_content([content]) if self.is_live[row]]
+
     def words(self, row: int) -> NDArray[np.uint64]:
         """Return a track's peak bitmap, a view of the map."""
         start = int(self._spans.first_word[row])

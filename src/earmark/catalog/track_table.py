@@ -131,12 +131,6 @@ class TrackTable:
             rightsholder=rightsholder,
         )
 
-    def extra(self, number: int) -> dict[str, str]:
-        """Return the further columns of a track's metadata."""
-        found = self._query("SELECT extra FROM tracks WHERE number = ?", [number])
-        with self._errors():
-            return dict(json.loads(found[0][0])) if found and found[0][0] else {}
-
     def numbers(self, track_ids: Iterable[str]) -> dict[str, int]:
         """Return the number of each of the ids that are in the table."""
         text = (one for one in track_ids if one.isascii() or one.encode(errors="ignore").decode() == one)
@@ -145,6 +139,13 @@ class TrackTable:
     def same_content(self, contents: Iterable[bytes]) -> list[tuple[bytes, int]]:
         """Return the digest and number of each track whose fingerprint has one of these digests."""
         return list(self._look_up("content", "number", contents))
+
+    def content(self, number: int) -> bytes:
+        """Return the digest of a track's fingerprint."""
+        found = self._query("SELECT content FROM tracks WHERE number = ?", [number])
+        if not found:
+            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
+        return bytes(found[0][0])
 
     def labels(self) -> list[str | None]:
         """Return the label of every track."""

@@ -79,13 +79,13 @@ def _walk(root: Path, names: list[_Found]) -> Iterator[Entry]:
             yield _look_at(found)
         else:
             entry = _already_listed(found, listed)
-            if entry is not None:
+            if entry is None:
+                try:
+                    levels.append(iter(_names(found.path, f"{found.id}/")))
+                except OSError as error:
+                    entry = Unlistable(id=found.id, error=_words(error))
+            if entry is not None and not has_audio_extension(found.path.name):  # else its own name has told it
                 yield entry
-                continue
-            try:
-                levels.append(iter(_names(found.path, f"{found.id}/")))
-            except OSError as error:
-                yield Unlistable(id=found.id, error=_words(error))
 
 
 def _names(directory: Path, prefix: str) -> list[_Found]:
@@ -127,6 +127,11 @@ def _look_at(found: _Found) -> Entry:
         return Unlistable(id=found.id, error=_words(error))
     if stat.S_ISREG(mode):
         return _look_at_file(found.path, found.id)
+    if stat.S_ISDIR(mode):
+        try:
+            os.scandir(found.path).close()
+        except OSError as error:
+            return Unlistable(id=found.id, error=_words(error))
     kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "is no file")
     return Skipped(id=found.id, reason=kind)
 

@@ -61,7 +61,7 @@ class ItemBands:
             transpose(words[level], self._bits[level])
         self._autocovariances = np.empty((64, MAX_LAG + 1))
         band_autocovariances(words, self._autocovariances)
-        self._cross: NDArray[np.float32] | None = None
+        self._cross: NDArray[np.float64] | None = None
 
     def test(self, track: NDArray[np.uint64]) -> BandTest:
         """Test a track stretch, [shape=(n_words,), dtype=uint64], band by band."""
@@ -76,10 +76,10 @@ class ItemBands:
         """
         if self._cross is None:
             self._cross = _cross_covariances(np.sum([_series(level) for level in self._words], axis=0))
-        other = _cross_covariances(_series(track))
-        total = np.einsum("alb,alb->ab", self._cross, other)
-        at_once = self._cross[:, 0] * other[:, 0]
-        out: NDArray[np.float64] = ((total + total.T - at_once) / len(track)).astype(np.float64)
+        products = self._cross * _cross_covariances(_series(track))
+        out: NDArray[np.float64] = products[0] / len(track)
+        for lag in range(1, CROSS_LAGS):
+            out += (products[lag] + products[lag].T) / len(track)
         np.fill_diagonal(out, variance)
         return out
 
@@ -108,26 +108,33 @@ def _series(words: NDArray[np.uint64]) -> NDArray[np.float32]:
     return bits.T.astype(np.float32)
 
 
-def _cross_covariances(series: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return sums over time of band times later band, means removed, [shape=(64, CROSS_LAGS, 64)]."""
+def _cross_covariances(series: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return sums over time of band times later band, means removed, [shape=(CROSS_LAGS, 64, 64)].
+
+    Products are of small integers and exact in float32, so the result does not depend on how a BLAS sums them.
+    """
     n = series.shape[1]
-    centred = series - series.mean(axis=1, keepdims=True)
     later = np.zeros((CROSS_LAGS, 64, n), np.float32)
     for lag in range(min(CROSS_LAGS, n)):
-        later[lag, :, : n - lag] = centred[:, lag:]
-    products: NDArray[np.float32] = centred @ later.reshape(CROSS_LAGS * 64, n).T
-    return products.reshape(64, CROSS_LAGS, 64)
+        later[lag, :, : n - lag] = series[:, lag:]
+    out = (later.reshape(CROSS_LAGS * 64, n) @ series.T).reshape(CROSS_LAGS, 64, 64).astype(np.float64)
+    mean = series.sum(axis=1, dtype=np.float64) / n
+    for lag in range(min(CROSS_LAGS, n)):
+        late, early = later[lag].sum(axis=1, dtype=np.float64), series[:, : n - lag].sum(axis=1, dtype=np.float64)
+        out[lag] += np.outer(mean, mean) * (n - lag) - np.outer(late, mean) - np.outer(mean, early)
+    return out
 
 
 def _agreement(test: BandTest) -> NDArray[np.float64]:
     """Return how much of the signal is there in each band's neighbours, itself left out: 0.03 to 0.63."""
-    share: NDArray[np.float64] = (_BELL @ test.excess) / (_BELL @ test.signal + 0.02)
+    share: NDArray[np.float64] = (_BELL * test.excess).sum(axis=1) / ((_BELL * test.signal).sum(axis=1) + 0.02)
     return np.clip(share, 0.0, 0.6) + 0.03
 
 
 def _standardised(weights: NDArray[np.float64], excess: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
     """Return the weighted sum of the bands' excess over its standard deviation."""
-    # Estimated cross-covariances may cancel more than there is: never below a quarter of independent bands' variance.
-    least = 0.25 * float(weights**2 @ covariance.diagonal())
-    variance = max(float(weights @ covariance @ weights), least)
-    return float(weights @ excess) / variance**0.5 if variance > 0 else 0.0
+    # Sums in numpy's own order, not a BLAS's. Estimated cross-covariances may cancel more than there is: the variance
+    # is never taken to be below a quarter of independent bands'.
+    least = 0.25 * (weights**2 * covariance.diagonal()).sum()
+    variance = max((weights[:, None] * covariance * weights).sum(), least)
+    return float((weights * excess).sum() / variance**0.5) if variance > 0 else 0.0

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.matching.bitmaps import count_rows
+
 __all__ = ["Extent", "find_extent"]
 
 STEP = 16
@@ -98,10 +100,9 @@ def _extend(
 
 
 def _expected(item: NDArray[np.uint64], track: NDArray[np.uint64]) -> float:
-    bits = np.arange(64, dtype=np.uint64)
-    in_item = ((item[:, None] >> bits) & np.uint64(1)).mean(axis=0)
-    in_track = ((track[:, None] >> bits) & np.uint64(1)).mean(axis=0)
-    return float(in_item @ in_track) * len(item)
+    counts = np.zeros((2, 64), np.float32)
+    count_rows(np.stack([item, track]), counts)
+    return float((counts[0].astype(np.float64) * counts[1]).sum()) / len(item)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -1,6 +1,8 @@
 """From a fingerprint to matches."""
 
+import collections
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ from earmark.matching.coincidence import Cohort, Stretch
 from earmark.matching.extent import Extent, find_extent
 from earmark.matching.match import Match
 from earmark.matching.odds import load_calibration, log10_e_value, score_at
-from earmark.matching.search import Alignment, find_alignments, track_stretch
+from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments, track_stretch
 
 __all__ = ["DEFAULT_MAX_E_VALUE", "Matcher"]
 
@@ -28,14 +30,53 @@ MIN_WORDS = 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Found:
-    alignment: Alignment
+    """A seed, its extent, the best score seen for its track there, and its group."""
+
+    seed: Alignment
     extent: Extent
+    score: float
     group: int
 
-    def overlap(self, other: Extent) -> float:
-        """Return the share of the shorter extent that both cover."""
-        common = min(self.extent.stop, other.stop) - max(self.extent.start, other.start)
-        return common / max(min(self.extent.stop - self.extent.start, other.stop - other.start), 1)
+
+class _FoundSoFar:
+    """What was found, by where it is in the item."""
+
+    BLOCK = 4 * WINDOW_WORDS
+
+    def __init__(self) -> None:
+        self._blocks: collections.defaultdict[int, dict[int, _Found]] = collections.defaultdict(dict)
+        self._all: dict[int, _Found] = {}
+        self._n_added = 0
+
+    def __iter__(self) -> Iterator[_Found]:
+        return iter(self._all.values())
+
+    def add(self, found: _Found) -> None:
+        self._n_added += 1
+        self._all[self._n_added] = found
+        for block in self._blocks_of(found.extent.start, found.extent.stop):
+            self._blocks[block][self._n_added] = found
+
+    def take_out(self, gone: list[_Found]) -> None:
+        keys = [k for k, found in self._all.items() if any(found is g for g in gone)] if gone else []
+        for key in keys:
+            found = self._all.pop(key)
+            for block in self._blocks_of(found.extent.start, found.extent.stop):
+                del self._blocks[block][key]
+
+    def within(self, start: int, stop: int) -> list[_Found]:
+        """Return what lies at least partly between two item words, in the order it was found."""
+        near: dict[int, _Found] = {}
+        for block in self._blocks_of(start, stop):
+            near |= self._blocks[block]
+        return [near[k] for k in sorted(near) if near[k].extent.start < stop and near[k].extent.stop > start]
+
+    def _blocks_of(self, start: int, stop: int) -> range:
+        return range(start // self.BLOCK, -(-stop // self.BLOCK))
+
+
+def _common(a: Extent, b: Extent) -> int:
+    return max(min(a.stop, b.stop) - max(a.start, b.start), 0)
 
 
 class Matcher:
@@ -90,37 +131,55 @@ class Matcher:
         """
         alignments = find_alignments(fingerprint, self._catalog, self._config, self._cohort)
         seeds = sorted((a for a in alignments if a.score >= self._least_score), key=lambda a: -a.score)
-        found: list[_Found] = []
-        for seed in seeds:
-            one = self._judge(seed, found, fingerprint)
-            if one is not None:
-                found.append(one)
-        matches = [self._report(one, fingerprint) for one in found]
-        return sorted(matches, key=lambda m: (m.item_start_s, m.log10_e_value, m.track))
+        found = _FoundSoFar()
+        for group, seed in enumerate(seeds):
+            self._judge(seed, group, found, fingerprint)
+        matches = [self._report(one, fingerprint) for one in self._with_twins(found)]
+        matches.sort(key=lambda m: (m.item_start_s, m.log10_e_value, m.track))
+        groups = {group: i for i, group in enumerate(dict.fromkeys(m.group for m in matches))}
+        return [dataclasses.replace(m, group=groups[m.group]) for m in matches]
 
-    def _judge(self, seed: Alignment, found: list[_Found], fingerprint: Fingerprint) -> _Found | None:
-        """Extend a seed; None if better matches cover or explain it."""
-        same_track = [f for f in found if f.alignment.track == seed.track]
-        if any(f.extent.start <= seed.start and seed.stop <= f.extent.stop for f in same_track):
-            return None
+    def _judge(self, seed: Alignment, group: int, found: _FoundSoFar, fingerprint: Fingerprint) -> None:
+        """Extend a seed and add it to what was found, unless better matches cover or explain it."""
+        near = found.within(seed.start, seed.stop)
+        if any(f.seed.track == seed.track and _covers(f.extent, seed) for f in near):
+            return
         words = self._catalog.words(seed.track)
         level = self._config.item_peaks.index(self._config.track_peaks)
         extent = find_extent(fingerprint.words[level, seed.phase], words, seed.start, seed.stop, seed.shift)
-        if extent.stop - extent.start < MIN_WORDS or any(f.overlap(extent) > 0.5 for f in same_track):
-            return None
-        group = len({f.group for f in found})
-        for other in found:
-            if other.alignment.track == seed.track or other.overlap(extent) <= 0.5:
+        length = extent.stop - extent.start
+        near = found.within(extent.start, extent.stop)
+        same_track = [f for f in near if f.seed.track == seed.track]
+        if length < MIN_WORDS or 2 * sum(_common(f.extent, extent) for f in same_track) > length:
+            return
+        # A short repeat may have scored best; the longer stretch that holds it is where the music really is.
+        replaced = [f for f in same_track if 2 * _common(f.extent, extent) > f.extent.stop - f.extent.start]
+        for other in near:
+            shorter = min(length, other.extent.stop - other.extent.start)
+            if other.seed.track == seed.track or 2 * _common(other.extent, extent) <= shorter:
                 continue
             if self._same_recording(seed, extent, other):
                 group = other.group
             elif self._explained(seed, other, fingerprint):
-                return None
-        return _Found(alignment=seed, extent=extent, group=group)
+                return
+        found.take_out(replaced)
+        score = max([seed.score, *(f.score for f in replaced)])
+        found.add(_Found(seed=seed, extent=extent, score=score, group=group))
+
+    def _with_twins(self, found: _FoundSoFar) -> list[_Found]:
+        """Return what was found, each under all the ids that its track has in the catalog."""
+        out = list(found)
+        known = {(f.seed.track, f.group) for f in out}
+        for one in list(out):
+            for twin in self._catalog.same_audio(one.seed.track):
+                if (twin, one.group) not in known:
+                    known.add((twin, one.group))
+                    out.append(dataclasses.replace(one, seed=dataclasses.replace(one.seed, track=twin)))
+        return out
 
     def _same_recording(self, seed: Alignment, extent: Extent, other: _Found) -> bool:
         start, stop = max(extent.start, other.extent.start), min(extent.stop, other.extent.stop)
-        a = track_stretch(self._catalog.words(other.alignment.track), start + other.alignment.shift, stop - start)
+        a = track_stretch(self._catalog.words(other.seed.track), start + other.seed.shift, stop - start)
         words = self._catalog.words(seed.track)
         return max(_likeness(a, track_stretch(words, start + seed.shift + s, stop - start)) for s in (-1, 0, 1)) >= (
             SAME_RECORDING
@@ -129,7 +188,7 @@ class Matcher:
     def _explained(self, seed: Alignment, other: _Found, fingerprint: Fingerprint) -> bool:
         """Return whether nothing is left to see of a seed without the peaks that the other track has."""
         length = seed.stop - seed.start
-        theirs = track_stretch(self._catalog.words(other.alignment.track), seed.start + other.alignment.shift, length)
+        theirs = track_stretch(self._catalog.words(other.seed.track), seed.start + other.seed.shift, length)
         mine = track_stretch(self._catalog.words(seed.track), seed.start + seed.shift, length)
         rest = Stretch(fingerprint.words[:, :, seed.start : seed.stop] & ~theirs, self._cohort)
         _, _, scores = rest.compare((mine & ~theirs)[None, :], [seed.track], radius=0)
@@ -138,10 +197,10 @@ class Matcher:
     def _report(self, one: _Found, fingerprint: Fingerprint) -> Match:
         extent, config = one.extent, self._config
         duration_s = fingerprint.n_samples / config.sr
-        track_s = self._catalog.track(one.alignment.track).duration_s
+        track_s = self._catalog.track(one.seed.track).duration_s
         # A word covers a pair of overlapping frames; it speaks for the hop-long stretches around its centre.
         lead_s = (config.n_fft - config.hop_length) / 2 / config.sr
-        phase_s = one.alignment.phase * config.hop_length / config.sr
+        phase_s = one.seed.phase * config.hop_length / config.sr
         start_s = extent.start / config.words_per_second + phase_s + lead_s
         stop_s = extent.stop / config.words_per_second + phase_s + lead_s
         track_start_s = (extent.start + extent.start_shift) / config.words_per_second + lead_s
@@ -153,16 +212,20 @@ class Matcher:
         return Match(
             item_start_s=start_s,
             item_end_s=stop_s,
-            track=one.alignment.track,
+            track=one.seed.track,
             track_start_s=min(max(track_start_s, 0.0), track_s),
             track_end_s=min(max(track_stop_s, 0.0), track_s),
             tempo_ratio=_tempo_ratio(extent),
             pitch_semitones=0.0,
             score=float(extent.found),
             expected_score=extent.expected,
-            log10_e_value=log10_e_value(one.alignment.score, self._catalog.duration_s, self._calibration),
+            log10_e_value=log10_e_value(one.score, self._catalog.duration_s, self._calibration),
             group=one.group,
         )
+
+
+def _covers(extent: Extent, seed: Alignment) -> bool:
+    return extent.start <= seed.start and seed.stop <= extent.stop
 
 
 def _tempo_ratio(extent: Extent) -> float:
