@@ -9,6 +9,8 @@ import sys
 import click
 
 from earmark import __version__
+from earmark.cli.exit_codes import FAILURE, INTERRUPTED
+from earmark.cli.text import displayed
 from earmark.errors import EarmarkError
 
 __all__ = ["main"]
@@ -17,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 # Name -> module that has a command of that name; alphabetical.
 _COMMANDS = {"catalog": "earmark.cli.catalog", "demo": "earmark.cli.demo", "scan": "earmark.cli.scan"}
-EXIT_FAILURE, EXIT_INTERRUPTED = 2, 130  # DESIGN.md §4
 
 
 class _Earmark(click.Group):
@@ -40,7 +41,7 @@ class _Earmark(click.Group):
             _fail(ctx, str(error))
         except KeyboardInterrupt:
             click.echo("earmark: interrupted", err=True)
-            ctx.exit(EXIT_INTERRUPTED)
+            ctx.exit(INTERRUPTED)
         except OSError as error:
             if error.errno == errno.EPIPE:  # who reads our output has heard enough; click ends quietly
                 raise
@@ -49,13 +50,13 @@ class _Earmark(click.Group):
             raise
         except Exception:  # Python's own exit code would be 1, which says that there are findings
             logger.exception("this should not have happened; please report it")
-            ctx.exit(EXIT_FAILURE)
+            ctx.exit(FAILURE)
         return None
 
 
 def _fail(ctx: click.Context, message: str) -> None:
-    click.echo(f"earmark: error: {message}", err=True)
-    ctx.exit(EXIT_FAILURE)
+    click.echo(f"earmark: error: {displayed(message)}", err=True)
+    ctx.exit(FAILURE)
 
 
 class _StderrHandler(logging.Handler):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,12 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from earmark.catalog import BuildReport, CatalogInfo, NothingIndexedError, add_tracks, build_catalog, catalog_info
 from earmark.catalog import Progress as BuildProgress
 from earmark.catalog import remove_tracks as remove_from_catalog
-from earmark.cli.table import displayed
+from earmark.cli.exit_codes import INCOMPLETE, NOTHING_USABLE
+from earmark.cli.text import counted, displayed
 from earmark.fingerprint import load_model
 
 __all__ = ["catalog"]
 
-EXIT_NOTHING_USABLE, EXIT_INCOMPLETE = 3, 4  # DESIGN.md §4
 _NAMES_SHOWN = 5
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -98,7 +97,7 @@ def remove(*, path: Path, track_ids: tuple[str, ...]) -> None:
       earmark catalog remove my.catalog "album/01 intro.flac" GBAYE6800011
     """  # noqa: D301 - click reads the \b
     n_removed = remove_from_catalog(path, track_ids)
-    click.echo(f"{_count(n_removed, 'track')} removed from {displayed(str(path))}")
+    click.echo(f"{counted(n_removed, 'track')} removed from {displayed(str(path))}")
 
 
 @catalog.command()
@@ -124,6 +123,8 @@ def _index(
     metadata: Path | None,
     jobs: int | None,
 ) -> None:
+    from earmark.scan.plan import available_processors
+
     quiet = ctx.obj["quiet"]
     try:
         with _progress(wanted=not quiet) as on_progress:
@@ -132,19 +133,19 @@ def _index(
                 sources,
                 metadata=metadata,
                 model=load_model(),
-                jobs=jobs or _n_processors(),
+                jobs=jobs or available_processors(),
                 on_progress=on_progress,
             )
     except NothingIndexedError as error:
         _print_notices(error.report, quiet=quiet)
         click.echo(f"earmark: error: {displayed(str(error))}", err=True)
-        ctx.exit(EXIT_NOTHING_USABLE)
+        ctx.exit(NOTHING_USABLE)
     _print_notices(report, quiet=quiet)
     click.echo(
-        f"{_count(report.n_indexed, 'track')}, {report.duration_s / 3600:.2f} h, indexed in {displayed(str(path))}; "
-        f"{len(report.failed):,} failed, {_count(report.n_skipped, 'other file')} skipped"
+        f"{counted(report.n_indexed, 'track')}, {report.duration_s / 3600:.2f} h, indexed in {displayed(str(path))}; "
+        f"{len(report.failed):,} failed, {counted(report.n_skipped, 'other file')} skipped"
     )
-    ctx.exit(EXIT_INCOMPLETE if report.failed else 0)
+    ctx.exit(INCOMPLETE if report.failed else 0)
 
 
 def _print_notices(report: BuildReport, *, quiet: bool) -> None:
@@ -159,10 +160,6 @@ def _print_notices(report: BuildReport, *, quiet: bool) -> None:
             notices.append(f"warning: {len(report.unmatched):,} metadata {rows} no file among the sources: {shown}")
     for notice in notices:
         click.echo(f"earmark: {displayed(notice)}", err=True)
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _some(names: tuple[str, ...]) -> str:
@@ -189,10 +186,6 @@ def _progress(*, wanted: bool) -> Iterator[Callable[[BuildProgress], None] | Non
         yield lambda at: bar.update(task, completed=at.n_done, total=at.n_total, hours=at.duration_s / 3600)
 
 
-def _n_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _json(found: CatalogInfo) -> str:
     values = dataclasses.asdict(found) | {"path": displayed(str(found.path))}
     values["labels"] = [{"label": label, "n_tracks": n_tracks} for label, n_tracks in found.labels]
@@ -213,10 +206,11 @@ def _in_words(found: CatalogInfo) -> str:
     for segment in found.segments:
         gone = f" ({segment.n_removed:,} removed)" if segment.n_removed else ""
         lines.append(
-            f"segment   {segment.name}: {_count(segment.n_tracks, 'track')}{gone}, {segment.n_vectors:,} vectors "
+            f"segment   {segment.name}: {counted(segment.n_tracks, 'track')}{gone}, {segment.n_vectors:,} vectors "
             f"({segment.index}), {segment.n_bytes / 1e6:.2f} MB"
         )
     lines += [
-        f"label     {displayed(label or 'none given')}: {_count(n_tracks, 'track')}" for label, n_tracks in found.labels
+        f"label     {displayed(label or 'none given')}: {counted(n_tracks, 'track')}"
+        for label, n_tracks in found.labels
     ]
     return "\n".join(lines)

@@ -1,15 +1,20 @@
 """What a scan's result means for whoever waits for the exit code."""
 
-from earmark.scan import Summary
+from typing import TYPE_CHECKING
 
-__all__ = ["FAIL_ON", "exit_code"]
+if TYPE_CHECKING:  # the command line's help has no need of what a scan imports
+    from earmark.scan import Summary
+
+__all__ = ["FAILURE", "FAIL_ON", "FINDINGS", "INCOMPLETE", "INTERRUPTED", "NOTHING_USABLE", "exit_code"]
+
+FINDINGS, FAILURE, NOTHING_USABLE, INCOMPLETE, INTERRUPTED = 1, 2, 3, 4, 130
+"""The list of DESIGN.md section 4; 0 is for what is done."""
 
 FAIL_ON = ("unlicensed", "any")
-_FINDINGS, _NOTHING_SCANNED, _INCOMPLETE, _INTERRUPTED = 1, 3, 4, 130
 _HEARD = ("unmatched", "licensed", "unlicensed", "review")
 
 
-def exit_code(summary: Summary, fail_on: str | None) -> int:
+def exit_code(summary: "Summary", fail_on: str | None) -> int:
     """Return the exit code of a scan, by the list and the order of precedence of DESIGN.md §4.
 
     Parameters
@@ -20,12 +25,12 @@ def exit_code(summary: Summary, fail_on: str | None) -> int:
         One of `FAIL_ON`: what findings are a failure; None if none are.
     """
     if summary.stopped_by == "SIGINT":
-        return _INTERRUPTED
+        return INTERRUPTED
     if summary.stopped_by is not None:
-        return _INCOMPLETE
+        return INCOMPLETE
     if not any(summary.items[status] for status in _HEARD):
-        return _NOTHING_SCANNED
+        return NOTHING_USABLE
     if summary.items_with_problems:
-        return _INCOMPLETE
+        return INCOMPLETE
     n_findings = {None: 0, "unlicensed": summary.items["unlicensed"], "any": summary.matches["total"]}[fail_on]
-    return _FINDINGS if n_findings else 0
+    return FINDINGS if n_findings else 0

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from earmark.cli.exit_codes import FAIL_ON
+from earmark.matching import DEFAULT_MAX_E_VALUE
 from earmark.rights import SCOPES, Use
 
 __all__ = ["scan"]
@@ -39,9 +41,15 @@ class _Date(click.ParamType[date]):
 @click.option("--territory", help="In which country, as two letters (ISO 3166).")
 @click.option("--as-of", type=_Date(), metavar="YYYY-MM-DD", help="On which day.")
 @click.option("--effort", default="fast", show_default=True, help="How hard to look.")
-@click.option("--max-e-value", type=float, default=1e-3, show_default=True, help="Chance matches to accept an hour.")
+@click.option(
+    "--max-e-value",
+    type=float,
+    default=DEFAULT_MAX_E_VALUE,
+    show_default=True,
+    help="Chance matches to accept an hour.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
-@click.option("--fail-on", type=click.Choice(["unlicensed", "any"]), help="Exit with 1 on such findings.")
+@click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
 @click.pass_context
 def scan(
     ctx: click.Context,

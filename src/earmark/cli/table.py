@@ -8,25 +8,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from earmark.cli.text import counted, displayed
 from earmark.report import Finding, odds_in_words, read_matches, seconds_in_words, worst_findings
 from earmark.scan import MATCHES_FILE, Summary
 
-__all__ = ["displayed", "print_result", "stdout_console"]
+__all__ = ["print_result", "stdout_console"]
 
 _MAX_ROWS = 50
 _STYLES = {"unlicensed": "bold red", "review": "yellow", "licensed": "green"}
 _PIPE_WIDTH = 160  # where no terminal sets a width, wide enough for most reasons
-
-
-def displayed(text: str) -> str:
-    r"""Return text with everything escaped that is not to be seen, so that it can neither break a line nor a terminal.
-
-    Examples
-    --------
-    >>> displayed("a\nb\x1b[31m"), displayed("caf\u00e9 \u202egpj.exe")
-    ('a\\nb\\x1b[31m', 'café \\u202egpj.exe')
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def stdout_console() -> Console:
@@ -57,16 +47,12 @@ def print_result(console: Console, summary: Summary, out: Path) -> None:
     counts = ", ".join(f"{n:,} {status}" for status, n in summary.items.items() if n and status != "total")
     _say(
         console,
-        f"{_count(summary.items['total'], 'item')} ({counts or 'none'}), {_count(n_findings, 'finding')}; "
+        f"{counted(summary.items['total'], 'item')} ({counts or 'none'}), {counted(n_findings, 'finding')}; "
         f"{_duration(summary.hours['scanned'] * 3600)} of audio in {_duration(summary.elapsed_s)}, "
         f"{summary.rates['realtime']:,.0f} x realtime",
     )
     _say(console, summary.coverage)
     _say(console, f"Rows and summary are in {out}")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" + ("" if n == 1 else "s")
 
 
 def _duration(seconds: float) -> str:
