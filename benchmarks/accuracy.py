@@ -3,7 +3,7 @@
 ::
 
     python benchmarks/accuracy.py                      200 excerpts a cell, of 5 and of 10 s
-    python benchmarks/accuracy.py --cells clean mp3_64
+    python benchmarks/accuracy.py --cells clean speed_102 --seconds 3
 
 Excerpts are cut from the original files at their own rate, changed, and go through the reader, the fingerprint and the
 matcher as any item would. Noise is added at the rate that the cell names, at 0 dB over the whole band up to half of it:
@@ -49,6 +49,8 @@ def item_bytes(y, sr, cell, rng, speech):
     if kind == "white":
         y, sr = soxr.resample(y, sr, int(value), "HQ"), int(value)
         y = d.noise(y, rng, 0.0)
+    elif kind == "speed":  # in percent of the original's
+        y = d.speed(y, int(value) / 100)
     elif kind == "reverb":
         y = d.reverb(y, sr, rng)
     elif kind == "speech":
@@ -87,7 +89,8 @@ def judge(job):
     if not right:
         return False, False, bool(matches), 0.0
     best = min(right, key=lambda m: m.log10_e_value)
-    true_start_s = start_s + best.item_start_s
+    speed = int(cell.partition("_")[2]) / 100 if cell.startswith("speed") else 1.0
+    true_start_s = start_s + best.item_start_s * speed
     near = abs(best.track_start_s - true_start_s) <= 0.25
     words = catalog.words(best.track)
     if not near:
@@ -120,6 +123,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cells", nargs="+", default=CELLS)
     parser.add_argument("--excerpts", type=int, default=200)
+    parser.add_argument("--seconds", nargs="+", type=int, default=(5, 10))
     args = parser.parse_args()
     folds.full_catalog(), music.load_speech()
     chosen = places(args.excerpts)
@@ -128,7 +132,7 @@ def main():
     print("| cell | seconds | found | right offset | other | median log10 E |\n|---|---|---|---|---|---|")
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for cell in args.cells:
-            for seconds in (5, 10):
+            for seconds in args.seconds:
                 jobs = [(n, place, cell, seconds) for n, place in enumerate(chosen)]
                 found, near, other, odds = (np.array(x) for x in zip(*pool.map(judge, jobs, chunksize=5), strict=True))
                 print(

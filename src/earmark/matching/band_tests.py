@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.matching.bitmaps import band_autocovariances, judge_bands, transpose
+from earmark.matching.bitmaps import band_autocovariances, cross_covariances, judge_bands, transpose
 
 __all__ = ["BandTest", "ItemBands", "joint_z"]
 
@@ -55,7 +55,7 @@ class ItemBands:
     """
 
     def __init__(self, words: NDArray[np.uint64], counts: NDArray[np.float32]) -> None:
-        self._words, self._counts = words, counts
+        self._counts = counts
         self._bits = np.zeros((len(words), 64, -(-words.shape[1] // 64)), np.uint64)
         for level in range(len(words)):
             transpose(words[level], self._bits[level])
@@ -75,8 +75,13 @@ class ItemBands:
         Its diagonal is `variance`; the rest comes from the cross-covariances of the bands on either side.
         """
         if self._cross is None:
-            self._cross = _cross_covariances(np.sum([_series(level) for level in self._words], axis=0))
-        products = self._cross * _cross_covariances(_series(track))
+            self._cross = np.empty((CROSS_LAGS, 64, 64))
+            cross_covariances(self._bits, len(track), self._cross)
+        track_bits = np.zeros((1, 64, self._bits.shape[2]), np.uint64)
+        transpose(track, track_bits[0])
+        products = np.empty((CROSS_LAGS, 64, 64))
+        cross_covariances(track_bits, len(track), products)
+        products *= self._cross
         out: NDArray[np.float64] = products[0] / len(track)
         for lag in range(1, CROSS_LAGS):
             out += (products[lag] + products[lag].T) / len(track)
@@ -100,29 +105,6 @@ def joint_z(test: BandTest, covariance: NDArray[np.float64]) -> float:
     pair = _standardised(np.ones(64), test.excess, covariance)
     weighted = _standardised(weights * _agreement(test), test.excess, covariance)
     return max(pair, 0.0) * max(weighted, 0.0)
-
-
-def _series(words: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Return the bands' bits over time, [shape=(64, n_words)]."""
-    bits = np.unpackbits(words.astype("<u8").view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
-    return bits.T.astype(np.float32)
-
-
-def _cross_covariances(series: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return sums over time of band times later band, means removed, [shape=(CROSS_LAGS, 64, 64)].
-
-    Products are of small integers and exact in float32, so the result does not depend on how a BLAS sums them.
-    """
-    n = series.shape[1]
-    later = np.zeros((CROSS_LAGS, 64, n), np.float32)
-    for lag in range(min(CROSS_LAGS, n)):
-        later[lag, :, : n - lag] = series[:, lag:]
-    out = (later.reshape(CROSS_LAGS * 64, n) @ series.T).reshape(CROSS_LAGS, 64, 64).astype(np.float64)
-    mean = series.sum(axis=1, dtype=np.float64) / n
-    for lag in range(min(CROSS_LAGS, n)):
-        late, early = later[lag].sum(axis=1, dtype=np.float64), series[:, : n - lag].sum(axis=1, dtype=np.float64)
-        out[lag] += np.outer(mean, mean) * (n - lag) - np.outer(late, mean) - np.outer(mean, early)
-    return out
 
 
 def _agreement(test: BandTest) -> NDArray[np.float64]:

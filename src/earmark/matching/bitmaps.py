@@ -9,6 +9,7 @@ __all__ = [
     "coincide",
     "count_levels",
     "count_rows",
+    "cross_covariances",
     "judge_bands",
     "transpose",
 ]
@@ -132,6 +133,60 @@ def band_autocovariances(words, out):  # type: ignore[no-untyped-def]  # noqa: A
             for i in range(n - lag):
                 total += series[b, i] * series[b, i + lag]
             out[b, lag] = total - mean * (first + last) + (n - lag) * mean * mean
+
+
+@numba.njit(cache=True, nogil=True)
+def _later(bits, lag, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill out with series of bits (..., n_chunks), each moved `lag` places towards its start; `lag` in 0 to 63."""
+    n_chunks = bits.shape[2]
+    for level in range(bits.shape[0]):
+        for b in range(bits.shape[1]):
+            for c in range(n_chunks):
+                out[level, b, c] = bits[level, b, c] >> np.uint64(lag)
+                if lag and c + 1 < n_chunks:
+                    out[level, b, c] |= bits[level, b, c + 1] << np.uint64(64 - lag)
+
+
+@numba.njit(cache=True, nogil=True)
+def _set_before(bits, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Count the bits set in the first `stop` places, by band, over all levels."""
+    counts = np.zeros(bits.shape[1])
+    for level in range(bits.shape[0]):
+        for b in range(bits.shape[1]):
+            for c in range(bits.shape[2]):
+                word = bits[level, b, c]
+                if stop < 64 * (c + 1):
+                    word &= (np.uint64(1) << np.uint64(max(stop - 64 * c, 0))) - np.uint64(1)
+                counts[b] += _popcount(word)
+    return counts
+
+
+@numba.njit(cache=True, nogil=True)
+def cross_covariances(bits, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Fill out (n_lags, 64, 64) with sums over `n` places of band (axis 1) `lag` later times band (axis 2).
+
+    A band's value is the number of levels it is set at, less its mean: bits are (n_levels, 64, n_chunks). The sums are
+    of integers, and so exact.
+    """
+    n_levels, n_bands, n_chunks = bits.shape
+    mean = _set_before(bits, n) / n
+    later = np.empty_like(bits)
+    out[:] = 0.0
+    for lag in range(min(out.shape[0], n)):
+        _later(bits, lag, later)
+        late, early = _set_before(later, n), _set_before(bits, n - lag)
+        for x in range(n_bands):
+            for y in range(n_bands):
+                if mean[x] == 0.0 or mean[y] == 0.0:
+                    continue
+                total = np.uint64(0)
+                for i in range(n_levels):
+                    for j in range(n_levels):
+                        for c in range(n_chunks):
+                            total += _popcount(later[i, x, c] & bits[j, y, c])
+                out[lag, x, y] = (
+                    np.float64(total) - mean[y] * late[x] - mean[x] * early[y] + (n - lag) * mean[x] * mean[y]
+                )
 
 
 @numba.njit(cache=True, nogil=True)
