@@ -171,22 +171,28 @@ def cross_covariances(bits, n, out):  # type: ignore[no-untyped-def]  # noqa: AN
     n_levels, n_bands, n_chunks = bits.shape
     mean = _set_before(bits, n) / n
     later = np.empty_like(bits)
+    by_chunk = np.empty((n_levels * n_chunks, n_bands), np.uint64)  # bands side by side: loops over them vectorise
+    for level in range(n_levels):
+        for c in range(n_chunks):
+            by_chunk[level * n_chunks + c] = bits[level, :, c]
     out[:] = 0.0
+    total = np.empty(n_bands, np.uint64)
     for lag in range(min(out.shape[0], n)):
         _later(bits, lag, later)
         late, early = _set_before(later, n), _set_before(bits, n - lag)
         for x in range(n_bands):
+            if mean[x] == 0.0:
+                continue
+            total[:] = 0
+            for level in range(n_levels):
+                for row in range(n_levels * n_chunks):
+                    word = later[level, x, row % n_chunks]
+                    for y in range(n_bands):
+                        total[y] += _popcount(word & by_chunk[row, y])
             for y in range(n_bands):
-                if mean[x] == 0.0 or mean[y] == 0.0:
-                    continue
-                total = np.uint64(0)
-                for i in range(n_levels):
-                    for j in range(n_levels):
-                        for c in range(n_chunks):
-                            total += _popcount(later[i, x, c] & bits[j, y, c])
-                out[lag, x, y] = (
-                    np.float64(total) - mean[y] * late[x] - mean[x] * early[y] + (n - lag) * mean[x] * mean[y]
-                )
+                if mean[y] != 0.0:
+                    removed = mean[y] * late[x] + mean[x] * early[y] - (n - lag) * mean[x] * mean[y]
+                    out[lag, x, y] = np.float64(total[y]) - removed
 
 
 @numba.njit(cache=True, nogil=True)
