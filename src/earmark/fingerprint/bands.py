@@ -4,13 +4,13 @@ import dataclasses
 import functools
 
 import librosa
-import numba
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from earmark.errors import ParameterError
 from earmark.fingerprint.config import FingerprintConfig
+from earmark.fingerprint.kernel import kernel
 
 __all__ = ["FilterBank", "band_magnitudes", "filter_bank"]
 
@@ -109,7 +109,7 @@ def band_magnitudes(y: NDArray[np.float32], config: FingerprintConfig) -> NDArra
     return bands
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sum_bands(spectra, first_bin, first_weight, weights, bands):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_frames, n_bins = spectra.shape
     magnitudes = np.empty(n_bins, np.float32)

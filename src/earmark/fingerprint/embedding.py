@@ -1,10 +1,10 @@
 """Patch embeddings: 2 s of saliency as a short vector, near for the same music and far for other music."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.fingerprint.config import FingerprintConfig
+from earmark.fingerprint.kernel import kernel
 
 __all__ = ["embed", "n_patches", "pair_sums"]
 
@@ -68,7 +68,7 @@ def embed(
     return patches
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _project(pairs, projection, offset, hop, length, least_sum, scale, patches):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_bands, n_dims = pairs.shape[1], projection.shape[1]
     e = np.empty(n_dims, np.float32)

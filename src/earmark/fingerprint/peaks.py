@@ -1,10 +1,10 @@
 """Peak bitmaps: the most salient bands of each 64 ms as one 64-bit word."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.fingerprint.config import FingerprintConfig
+from earmark.fingerprint.kernel import kernel
 
 __all__ = ["peak_words"]
 
@@ -37,7 +37,7 @@ def peak_words(saliency: NDArray[np.float32], config: FingerprintConfig) -> NDAr
     return words
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _mark_peaks(saliency, levels, floor, words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_bands, n_peaks = saliency.shape[1], levels[-1]
     best = np.empty(n_peaks, np.float32)

@@ -1,10 +1,10 @@
 """Saliency: how far each band stands out of its neighbourhood in time and frequency."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.fingerprint.config import FingerprintConfig
+from earmark.fingerprint.kernel import kernel
 
 __all__ = ["saliency"]
 
@@ -42,7 +42,7 @@ def saliency(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _log_above_floor(bands, first, level_frames, floor_ratio, floor_absolute, logs):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_frames, n_bands = bands.shape
     low = max(first - level_frames, 0)
@@ -64,7 +64,7 @@ def _log_above_floor(bands, first, level_frames, floor_ratio, floor_absolute, lo
             logs[i, b] = np.log(bands[t, b] + np.float32(floor))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _contrast(logs, first, long_frames, long_bands, wide_frames, wide_bands, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n_frames, n_bands = logs.shape
     long_sums = np.empty((n_frames, n_bands), np.float32)
@@ -90,7 +90,7 @@ def _contrast(logs, first, long_frames, long_bands, wide_frames, wide_bands, out
             out[i, b] = np.tanh(x) if x > 0 else np.float32(0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _mean_rows(rows, start, stop, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     out[:] = 0.0
     for t in range(start, stop):

@@ -1,7 +1,8 @@
 """Kernels on peak bitmaps: counting coincidences, and what chance makes of them."""
 
-import numba
 import numpy as np
+
+from earmark.fingerprint.kernel import kernel
 
 __all__ = [
     "band_autocovariances",
@@ -15,7 +16,7 @@ __all__ = [
 ]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _popcount(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -23,19 +24,19 @@ def _popcount(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _lowest_bit(x):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     return np.int64(_popcount((x & (~x + np.uint64(1))) - np.uint64(1)))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count_word(word, sign, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     while word:
         counts[_lowest_bit(word)] += sign
         word &= word - np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def count_levels(words, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Add to counts (2, 64) how often each band is set in words (n_levels, 2, n), by phase."""
     for level in range(words.shape[0]):
@@ -44,7 +45,7 @@ def count_levels(words, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001
                 _count_word(word, np.float32(1.0), counts[phase])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _excess(words, phase, item_counts, reference, start, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Coincidences over those that the bands' densities make expected."""
     n_words = words.shape[2]
@@ -58,7 +59,7 @@ def _excess(words, phase, item_counts, reference, start, counts):  # type: ignor
     return np.float32(found) - expected / np.float32(n_words)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def count_rows(rows, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Add to counts (n_rows, 64) how often each band is set in each of the rows (n_rows, n)."""
     for k in range(rows.shape[0]):
@@ -66,7 +67,7 @@ def count_rows(rows, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, A
             _count_word(word, np.float32(1.0), counts[k])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def coincide(words, rows, found):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill found (n_rows,) with the bits that words (n_levels, n), level by level, share with rows (n_rows, n)."""
     for k in range(rows.shape[0]):
@@ -77,7 +78,7 @@ def coincide(words, rows, found):  # type: ignore[no-untyped-def]  # noqa: ANN00
         found[k] = np.float32(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def best_alignments(words, item_counts, references, mean, deviation, phases, shifts, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill, for each reference (n + 2 * radius words), where (phase, start) item words coincide best, and z there."""
     n_words = words.shape[2]
@@ -97,7 +98,7 @@ def best_alignments(words, item_counts, references, mean, deviation, phases, shi
                     phases[k], shifts[k], z[k] = phase, start, x
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def transpose(words, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Set bit `i` of band `b` (64 to an element) where bit `b` of word `i` is set."""
     for i in range(words.shape[0]):
@@ -107,7 +108,7 @@ def transpose(words, bits):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
             word &= word - np.uint64(1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def band_autocovariances(words, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill out (64, n_lags): autocovariances, not divided by n, of how many levels each band is set at."""
     n = words.shape[1]
@@ -135,7 +136,7 @@ def band_autocovariances(words, out):  # type: ignore[no-untyped-def]  # noqa: A
             out[b, lag] = total - mean * (first + last) + (n - lag) * mean * mean
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _later(bits, lag, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Fill out with series of bits (..., n_chunks), each moved `lag` places towards its start; `lag` in 0 to 63."""
     n_chunks = bits.shape[2]
@@ -147,7 +148,7 @@ def _later(bits, lag, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN
                     out[level, b, c] |= bits[level, b, c + 1] << np.uint64(64 - lag)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _set_before(bits, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count the bits set in the first `stop` places, by band, over all levels."""
     counts = np.zeros(bits.shape[1])
@@ -161,7 +162,7 @@ def _set_before(bits, stop):  # type: ignore[no-untyped-def]  # noqa: ANN001, AN
     return counts
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def cross_covariances(bits, n, out):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill out (n_lags, 64, 64) with sums over `n` places of band (axis 1) `lag` later times band (axis 2).
 
@@ -195,7 +196,7 @@ def cross_covariances(bits, n, out):  # type: ignore[no-untyped-def]  # noqa: AN
                     out[lag, x, y] = np.float64(total[y]) - removed
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shifted_overlap(bits, lag):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Count the places set both in a series of bits and `lag` later; `lag` in 1 to 63."""
     total = np.uint64(0)
@@ -207,7 +208,7 @@ def _shifted_overlap(bits, lag):  # type: ignore[no-untyped-def]  # noqa: ANN001
     return np.float64(total)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _variance(autocovariances, bits, count, n):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Variance of the coincidences of two series that have nothing to do with each other."""
     mean = count / n
@@ -222,7 +223,7 @@ def _variance(autocovariances, bits, count, n):  # type: ignore[no-untyped-def] 
     return v / n
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def judge_bands(item_bits, autocovariances, item_counts, track_words, excess, signal, variance):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill what a `BandTest` holds of each band, and return z, bands weighted by signal over variance."""
     n_levels, n_bands, n_chunks = item_bits.shape

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.fingerprint.kernel import kernel
 from earmark.matching.bitmaps import count_rows
 
 __all__ = ["Extent", "find_extent"]
@@ -105,7 +105,7 @@ def _expected(item: NDArray[np.uint64], track: NDArray[np.uint64]) -> float:
     return float((counts[0].astype(np.float64) * counts[1]).sum()) / len(item)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _count(item_words, track_words, start, shift, direction, length):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     total = 0
     for j in range(length):
@@ -118,7 +118,7 @@ def _count(item_words, track_words, start, shift, direction, length):  # type: i
     return total
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _walk(item_words, track_words, start, shift, direction, threshold, patience):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     """Return the first word past the match, the shift there and the coincidences up to it."""
     best_stop, best_shift, best_found = start, shift, 0

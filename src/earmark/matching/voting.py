@@ -1,8 +1,9 @@
 """Candidates: where patches of an item and of a track agree on one offset."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from earmark.fingerprint.kernel import kernel
 
 __all__ = ["SIMILARITY_FLOOR", "vote"]
 
@@ -49,7 +50,7 @@ def vote(
     return (kept >> 32).astype(np.int32), (kept & 0xFFFFFFFF) - (1 << 30), votes
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _best_offsets(keys, patch, weights, n_patches, n_candidates):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
     n = keys.shape[0]
     totals = np.full(n, np.float32(-1.0), np.float32)
