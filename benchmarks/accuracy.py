@@ -32,6 +32,7 @@ import composed
 import folds
 import music
 import queries
+import stems
 import tables
 from earmark.fingerprint import fingerprint, load_model
 from earmark.matching import Matcher
@@ -64,6 +65,8 @@ def is_long(name):
 
 def catalog_of(name):
     """Return the path of the catalog that a cell is scanned against."""
+    if name in stems.STEMS:
+        return stems.stem_catalog()
     return composed.filler_catalog() if is_long(name) else folds.full_catalog()
 
 

@@ -84,7 +84,10 @@ LEVELS = {  # kind: range of the level, in dB unless said otherwise, where the n
     "aac": (48, 48),  # kbit/s
 }
 PLAIN = frozenset(
-    ["clean", "8khz", "telephone", "gsm", "amr", "reverb", "compression", "channel", "inverted", "antiphase", "loop"]
+    [
+        *("clean", "8khz", "telephone", "gsm", "amr", "reverb", "compression", "channel", "inverted", "antiphase"),
+        *("loop", "stem_guitar", "stem_backing"),
+    ]
 )
 KINDS = frozenset(RATIOS) | frozenset(LEVELS) | PLAIN
 

@@ -45,6 +45,10 @@ class Judge:
         self._catalog, self._rate = catalog, words_per_second
         self._numbers = {t.track_id: k for k, t in enumerate(map(catalog.track, range(catalog.n_numbers)))}
 
+    def number(self, track_id):
+        """Return the number of a track in the catalog."""
+        return self._numbers[track_id]
+
     def track_id(self, match):
         """Return the id of a match's track."""
         return self._catalog.track(match.track).track_id
@@ -69,7 +73,7 @@ class Judge:
             others=[
                 (self.track_id(m), m.item_start_s, m.item_end_s, m.log10_e_value)
                 for m in matches
-                if not any(self._claims(m, s) or self._sounds_like(m, s) for s in (*truth, *faint))
+                if not any(self._claims(m, s) or self.sounds_like(m, s) for s in (*truth, *faint))
             ],
         )
 
@@ -102,7 +106,7 @@ class Judge:
         # Three words are 0.19 s: the claimed place may lie that far off the repeat.
         return self._alike(words, true_s, words, match.track_start_s, match.track_end_s - match.track_start_s, 3)
 
-    def _sounds_like(self, match, segment):
+    def sounds_like(self, match, segment):
         """Return whether a match of another track claims what sounds the same as the truth."""
         if _overlap_s(match, segment) <= 0 or segment.track_id not in self._numbers:
             return False
@@ -117,7 +121,7 @@ class Judge:
         """Return whether a match claims, at its right place, what a segment holds, under its own or another id."""
         if self._claims(match, segment):
             return self.is_there(match, segment)
-        return self._sounds_like(match, segment)
+        return self.sounds_like(match, segment)
 
     def _alike(self, a, a_start_s, b, b_start_s, seconds, reach):
         n = int(seconds * self._rate)

@@ -23,6 +23,7 @@ import soundfile
 
 import cells
 import music
+import stems
 from earmark import audio
 
 __all__ = ["SEED", "Query", "Segment", "folder", "item_of", "kept", "place", "prepare", "write"]
@@ -107,6 +108,10 @@ def item_of(number, cell, seconds, seed=SEED):
     track_id, start_s = place(number, seed)
     if cell.kind == "loop":
         return _loop(track_id, start_s, seconds, rng, cell, change)
+    if cell.kind in stems.STEMS:
+        track_id, path, start_s = stems.stem_place(cell.kind, seconds, rng)
+        y, sr = stems.cut_stem(path, start_s, seconds)
+        return cells.item_file(y, sr, cell, rng), (_segment(seconds, track_id, start_s, change),), change
     duration_s = {t.id: t.duration_s for t in music.load_tracks()}[track_id]
     start_s = min(start_s, duration_s - FASTEST * (seconds + HEAD_S) - 0.5)
     y, sr = cut(track_id, start_s - HEAD_S * change.tempo, (seconds + 2 * HEAD_S) * change.tempo)
