@@ -102,10 +102,13 @@ def measure(job):
         "number": number,
         "track": query.truth[0].track_id if query.truth else "",
     }
-    result |= {"change": dataclasses.asdict(query.change), "cpu_s": cpu_s} | judgement
+    result |= {
+        "item_s": len(query.pcm) / music.SR,
+        "change": dataclasses.asdict(query.change),
+        "cpu_s": cpu_s,
+    } | judgement
     if name == composed.COMPOSED:
-        duration_s = len(query.pcm) / music.SR
-        result["seconds_of_claims"] = seconds_of(judge, matches, query.truth, faint, duration_s)
+        result["seconds_of_claims"] = seconds_of(judge, matches, query.truth, faint, result["item_s"])
     return result
 
 

@@ -17,6 +17,7 @@ __all__ = [
     "band_pass",
     "clip",
     "codec",
+    "coloured",
     "encode",
     "equalise",
     "noise",
@@ -41,48 +42,52 @@ def add(y, other, snr_db):
     return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
 
-def noise(y, rng, snr_db, exponent=0.0, lowest=0.0):
-    """Add noise whose power falls as 1/f**exponent: 0 white, 1 pink, 2 brown.
+def coloured(n_samples, rng, exponent, lowest=0.0):
+    """Noise whose power falls as 1/f**exponent: 0 white, 1 pink, 2 brown; from `lowest` up, a share of the rate."""
+    n = rng.standard_normal(n_samples).astype(np.float32)
+    if not exponent:
+        return n
+    spectrum = np.fft.rfft(n)
+    f = np.maximum(np.arange(len(spectrum)), 1.0)
+    shape = np.where(f >= lowest * n_samples, f ** (-exponent / 2), 0.0)
+    return np.fft.irfft(spectrum * shape, n_samples).astype(np.float32)
 
-    `lowest` is the frequency that it begins at, as a share of the sampling rate.
-    """
-    n = rng.standard_normal(len(y)).astype(np.float32)
-    if exponent:
-        spectrum = np.fft.rfft(n)
-        f = np.maximum(np.arange(len(spectrum)), 1.0)
-        shape = np.where(f >= lowest * len(y), f ** (-exponent / 2), 0.0)
-        n = np.fft.irfft(spectrum * shape, len(y)).astype(np.float32)
-    return add(y, n, snr_db)
+
+def noise(y, rng, snr_db, exponent=0.0, lowest=0.0):
+    """Add `coloured` noise."""
+    return add(y, coloured(len(y), rng, exponent, lowest), snr_db)
+
+
+def _level(y):
+    """Bring to an RMS of 1."""
+    return y / max(float(np.sqrt(np.mean(y**2))), 1e-9)
 
 
 def street(n_samples, sr, rng):
-    """A made-up street: rumble that swells and ebbs, cars and lorries going by, horns, steps and clatter."""
+    """A made-up street: rumble that swells and ebbs, tyres going by, horns, steps and clatter."""
     t = np.arange(n_samples) / sr
-    rumble = noise(np.zeros(n_samples, np.float32) + 1e-9, rng, -60.0, 2.0, 25 / sr)
-    total = (
-        rumble
-        / max(float(np.sqrt(np.mean(rumble**2))), 1e-9)
-        * (1 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.05, 0.3) * t))
-    )
-    for _ in range(1 + rng.poisson(n_samples / sr / 2.5)):  # tyres on asphalt
+    swell = 1 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.05, 0.3) * t)
+    total = _level(coloured(n_samples, rng, 2.0, 25 / sr)) * swell
+    for _ in range(1 + rng.poisson(n_samples / sr / 2.5)):
         low, high = rng.uniform(100, 400), rng.uniform(900, min(3000, 0.45 * sr))
-        tyres = band_pass(rng.standard_normal(n_samples).astype(np.float32), sr, low, high)
-        tyres /= max(float(np.sqrt(np.mean(tyres**2))), 1e-9)
-        total = total + rng.uniform(0.7, 2.0) * tyres * np.exp(
-            -(((t - rng.uniform(0, t[-1])) / rng.uniform(0.5, 2)) ** 2)
-        )
-    for _ in range(rng.poisson(n_samples / sr / 10)):  # horns: two notes and their harmonics
-        start, length, root = rng.uniform(0, t[-1]), rng.uniform(0.2, 0.9), rng.uniform(320, 480)
-        on = (t >= start) & (t < start + length)
-        for k in range(1, 7):
-            for note in (root, 1.26 * root):
-                if k * note < 0.45 * sr:
-                    total = total + on * (0.8 / k) * np.sin(2 * np.pi * k * note * t)
+        tyres = _level(band_pass(coloured(n_samples, rng, 0.0), sr, low, high))
+        passing = ((t - rng.uniform(0, t[-1])) / rng.uniform(0.5, 2.0)) ** 2
+        total = total + rng.uniform(0.7, 2.0) * tyres * np.exp(-passing)
+    for _ in range(rng.poisson(n_samples / sr / 10)):
+        total = total + _horn(t, sr, rng)
     for _ in range(rng.poisson(n_samples / sr * 1.5)):  # steps and clatter
-        decay = np.exp(-np.maximum(t - rng.uniform(0, t[-1]), 0) / rng.uniform(0.005, 0.04))
-        decay[decay == 1.0] = 0.0
+        since = t - rng.uniform(0, t[-1])
+        decay = np.where(since > 0, np.exp(-np.maximum(since, 0) / rng.uniform(0.005, 0.04)), 0.0)
         total = total + rng.uniform(0.5, 3) * decay * rng.standard_normal(n_samples)
     return total.astype(np.float32)
+
+
+def _horn(t, sr, rng):
+    """A car's horn: two notes a third apart, with six harmonics each."""
+    start, length, root = rng.uniform(0, t[-1]), rng.uniform(0.2, 0.9), rng.uniform(320, 480)
+    partials = [(k, k * note) for k in range(1, 7) for note in (root, 1.26 * root) if k * note < 0.45 * sr]
+    sound = sum(0.8 / k * np.sin(2 * np.pi * f * t) for k, f in partials)
+    return np.where((t >= start) & (t < start + length), sound, 0.0)
 
 
 def babble(n_samples, speech, rng, voices=8):

@@ -75,6 +75,7 @@ def row(results, catalog_h):
         "worst_tenth": None if every else worst_tenth(results, hits),
         "right_offset": _mean([n for r in results for t, n in r["near"].items() if every or t == r["track"]]),
         "others": sum(bool(r["others"]) for r in results),
+        "item_hours": sum(r["item_s"] for r in results) / 3600,
         "median_log10_e": float(np.median([e or 0.0 for e in best])),
         "start_error_s": _errors([start for r in results for start, _ in r["edges"]]),
         "end_error_s": _errors([end for r in results for _, end in r["edges"]]),
