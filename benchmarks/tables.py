@@ -97,7 +97,7 @@ def _share(hits, tracks):
 
 
 def _mean(values):
-    return float(np.mean(values)) if len(values) else math.nan
+    return float(np.mean(values)) if len(values) else None
 
 
 def _errors(values):
@@ -139,9 +139,9 @@ def markdown_row(figures):
         f"{found['low']:.3f}-{found['high']:.3f}",
         f"{figures['found_at_million']['share']:.3f}",
         f"{worst['share']:.2f} ({worst['field']} {worst['from']:.2f}..{worst['to']:.2f})" if worst else "",
-        *(f"{figures['right_offset']:.3f}", figures["others"], f"{figures['median_log10_e']:.1f}"),
+        *(_said(figures["right_offset"]), figures["others"], f"{figures['median_log10_e']:.1f}"),
         *(f"{e['median']:.2f}; {e['q95']:.2f}" if (e := figures[k]) else "" for k in ("start_error_s", "end_error_s")),
-        *(f"{figures['tempo_right']:.3f}", f"{figures['pitch_right']:.3f}", f"{figures['cpu_ms']:.0f}"),
+        *(_said(figures["tempo_right"]), _said(figures["pitch_right"]), f"{figures['cpu_ms']:.0f}"),
     ]
     lines = ["| " + " | ".join(map(str, columns)) + " |"]
     lines += [_extra(figures, name, figures[name]) for name in ("either", "both") if name in figures]
@@ -150,6 +150,10 @@ def markdown_row(figures):
         lines.append(_extra(figures, "F1 by seconds", by | {"share": by["f1"]}))
         lines += [_extra(figures, f"{name} by seconds", {"share": by[name]}) for name in ("precision", "recall")]
     return "\n".join(lines)
+
+
+def _said(share):
+    return "" if share is None else f"{share:.3f}"
 
 
 def _extra(figures, name, share):
@@ -167,10 +171,11 @@ def heading(about):
 
 def claims(results):
     """Return a list of every claim of music that is not there, the most surprising first."""
-    lines = [
-        (e, f"- {r['cell']} {r['seconds']} s, query {r['number']} of {r['track']}: {track} at {start:.1f}-{end:.1f} s, "
-            f"log10 E {e:.1f}")
-        for r in results
-        for track, start, end, e in r["others"]
-    ]  # fmt: skip
-    return "\n## Claims of what is not there\n\n" + "\n".join(line for _, line in sorted(lines)) + "\n" if lines else ""
+    lines = []
+    for r in results:
+        for track, start, end, e in r["others"]:
+            where = f"{r['cell']} {r['seconds']} s, query {r['number']} of {r['track']}"
+            lines.append((e, f"- {where}: {track} at {start:.1f}-{end:.1f} s, log10 E {e:.1f}"))
+    hours = sum(r["item_s"] for r in results) / 3600
+    said = f"{len(lines)} in {hours:.2f} h of items, the same stretches of music many times over.\n"
+    return "\n## Claims of what is not there\n\n" + "\n".join([said, *(line for _, line in sorted(lines))]) + "\n"
