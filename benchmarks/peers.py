@@ -38,12 +38,15 @@ CELLS = (
     *("speed", "slow_reverb", "tempo", "pitch", "pitch_tempo", "second_0"),
 )
 NEGATIVES = "negatives"
-PEERS = {  # name: (script, arguments after the folder, options of pip for an environment of its own)
+AUDFPRINT = [["audfprint2==0.1.2"]]
+# It declares Python 3.8 to 3.10; nothing in it minds 3.11.
+QFP = [["bitstring<4", "numpy<2", "pydub<0.26", "scipy<2"], ["--no-deps", "--ignore-requires-python", "qfp==0.2.0"]]
+PEERS = {  # name: (script, arguments after the folder, what pip installs one after the other into a new environment)
     **{f"earmark-{effort}": ("peer_earmark.py", [effort], []) for effort in EFFORTS},
     "chromaprint": ("peer_chromaprint.py", [], []),
-    "audfprint": ("peer_audfprint.py", [], ["audfprint2==0.1.2"]),
-    "audfprint-dense": ("peer_audfprint.py", ["dense"], ["audfprint2==0.1.2"]),
-    "qfp": ("peer_qfp.py", [], ["--ignore-requires-python", "qfp==0.2.0"]),
+    "audfprint": ("peer_audfprint.py", [], AUDFPRINT),
+    "audfprint-dense": ("peer_audfprint.py", ["dense"], AUDFPRINT),
+    "qfp": ("peer_qfp.py", [], QFP),
 }
 
 
@@ -54,14 +57,15 @@ def folder():
     return path
 
 
-def _python(wanted):
-    """Return the Python of an environment that has what pip is asked for; this one if nothing is."""
-    if not wanted:
+def _python(installs):
+    """Return the Python of an environment that has what pip was asked for; this one if nothing was."""
+    if not installs:
         return sys.executable
-    home = folder() / ("env-" + wanted[-1].replace("==", "-"))
+    home = folder() / ("env-" + installs[-1][-1].replace("==", "-"))
     if not (home / "ready").exists():
         venv.create(home, with_pip=True, clear=True)
-        subprocess.run([home / "bin" / "pip", "install", "-q", *wanted], check=True)
+        for wanted in installs:
+            subprocess.run([home / "bin" / "pip", "install", "-q", *wanted], check=True)
         (home / "ready").touch()
     return home / "bin" / "python"
 
@@ -70,21 +74,23 @@ class Peer:
     """A method in a process of its own, with its index."""
 
     def __init__(self, name):
-        script, arguments, wanted = PEERS[name]
+        script, arguments, installs = PEERS[name]
         kept = f"earmark-{load_model().digest[:16]}" if script == "peer_earmark.py" else name
         self._folder = folder() / kept
         self._folder.mkdir(exist_ok=True)
-        command = [_python(wanted), Path(__file__).with_name("peer_programs") / script, self._folder, *arguments]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        command = [_python(installs), Path(__file__).with_name("peer_programs") / script, self._folder, *arguments]
+        self._log = self._folder / "log"
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
 
     def _ask(self, **what):
         self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args[1]} ended with exit code {self._process.wait()} at {what}")
+            raise RuntimeError(f"{self._process.args[1]} ended at {what}: see {self._log}")
         return json.loads(line)
 
     def index(self, files):

@@ -30,7 +30,7 @@ class Earmark:
         self._matcher = Matcher(self._catalog, load_model(), effort=self._effort, max_e_value=1e3)
 
     def add(self, track_id, path):
-        self._files.append((path, track_id))
+        self._files.append((Path(path), track_id))
 
     def save(self):
         table = self._path.with_name("tracks.csv")

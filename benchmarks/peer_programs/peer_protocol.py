@@ -8,14 +8,16 @@ the peer itself would report it. Imports nothing but the standard library.
 
 import json
 import os
+import resource
 import sys
+import time
 
 __all__ = ["serve"]
 
 
 def _cpu_s():
-    t = os.times()
-    return t.user + t.system + t.children_user + t.children_system
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def serve(make):
