@@ -14,10 +14,10 @@ fill them up.
 `found`: a match with the right track there. `at 10^6`: with odds that a catalog of a million tracks would accept as
 well (E x 66,667 h / hours of this catalog). `worst tenth`: of the range that speed, pitch, tempo or level was drawn
 from, the tenth that is found least. `offset`: the best match begins within 0.25 s of the right place of the track, or
-at a place that sounds the same (loops). `others`: queries in which something is claimed that is not there. `start`, `end`:
-median and 95 % quantile of how far matches begin and end from where they should, seconds of the item. `tempo`,
-`pitch`: share of those found whose tempo is right to 1 %, and pitch to 0.2 semitones. `CPU`: fingerprint and matching,
-without decoding. Intervals are 95 %, by bootstrap over tracks.
+at a place that sounds the same (loops). `others`: queries in which something is claimed that is not there. `start` and
+`end`: median and 95 % quantile of how far matches begin and end from where they should, seconds of the item. `tempo`
+and `pitch`: share of those found whose tempo is right to 1 %, and pitch to 0.2 semitones. `CPU`: fingerprint and
+matching, without decoding. Intervals are 95 %, by bootstrap over tracks.
 """
 
 import argparse
