@@ -16,7 +16,7 @@ import music
 import queries
 from earmark import audio
 
-__all__ = ["COMPOSED", "FILLERS", "LONG_S", "filler_catalog", "kept_mix", "prepare_mix", "surrounded"]
+__all__ = ["COMPOSED", "FILLERS", "LONG_S", "filler_catalog", "fillers", "kept_mix", "prepare_mix", "surrounded"]
 
 FILLERS = ("planetblupi-music-ogg", "colobot-common-sounds")
 LONG_S = 300.0
@@ -31,13 +31,14 @@ def filler_catalog():
     return folds.catalog_without(FILLERS, "fillers")
 
 
-def _fillers():
+def fillers():
+    """Return the tracks that fill up long items."""
     return [t for t in music.load_tracks() if music.package(t.id) in FILLERS and t.duration_s > 40]
 
 
 def _filler(seconds, rng):
     """Return stretches of 30 s and more of filler music, one after the other, as float32 at 8 kHz."""
-    tracks, parts, missing = _fillers(), [], seconds
+    tracks, parts, missing = fillers(), [], seconds
     while missing > 0:
         track = tracks[rng.integers(len(tracks))]
         length_s = min(rng.uniform(30, 120), missing, track.duration_s)

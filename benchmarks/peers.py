@@ -15,6 +15,7 @@ that the query holds, or one that sounds the same there. Peers that need an envi
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import types
@@ -77,6 +78,8 @@ class Peer:
         script, arguments, installs = PEERS[name]
         kept = f"earmark-{load_model().digest[:16]}" if script == "peer_earmark.py" else name
         self._folder = folder() / kept
+        if not (self._folder / "index.json").exists():  # what an indexing that was stopped has left
+            shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(exist_ok=True)
         command = [_python(installs), Path(__file__).with_name("peer_programs") / script, self._folder, *arguments]
         self._log = self._folder / "log"
@@ -135,7 +138,7 @@ def _item(number, name, seconds, seed):
 def _negative(number, seconds, seed):
     """Cut an excerpt of a filler package."""
     rng = np.random.default_rng([seed, 79, number])
-    tracks = [t for t in music.load_tracks() if music.package(t.id) in composed.FILLERS and t.duration_s > 40]
+    tracks = composed.fillers()
     while True:
         track = tracks[rng.integers(len(tracks))]
         start_s = float(rng.uniform(0, track.duration_s - 20))
@@ -253,9 +256,10 @@ def main():
     parser.add_argument("--seed", type=int, default=queries.SEED)
     parser.add_argument("--out", type=Path, help="folder for peers.json and peers.md")
     args = parser.parse_args()
-    hours = {t.id: t.duration_s / 3600 for t in music.load_tracks()}
+    args.cells = cells.expanded(args.cells)
     files = [(i, path) for i, path in music.music_files() if music.package(i) not in composed.FILLERS]
-    hours = sum(hours[i] for i, _ in files)
+    listed = {i for i, _ in files}
+    hours = sum(t.duration_s for t in music.load_tracks() if t.id in listed) / 3600
     judge = Judge(folds.open_cached(folds.full_catalog()), load_model().config.words_per_second)
     for name in (*args.cells, NEGATIVES):
         for seconds in args.seconds:
@@ -266,12 +270,15 @@ def main():
     text = "\n\n".join([side_by_side(figures), index_table(figures, hours)])
     print("\n" + text)
     if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "peers.json").write_text(
-            json.dumps({"model": load_model().digest, "hours": hours, "peers": figures}, indent=1) + "\n"
-        )
-        every = "\n".join(markdown_row(r) for f in figures for r in f["rows"])
-        (args.out / "peers.md").write_text(f"# Peers\n\n{text}\n\n{HEADER}\n{every}\n")
+        write(args.out, text, {"model": load_model().digest, "hours": hours, "peers": figures})
+
+
+def write(out, text, figures):
+    """Write everything of a run into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "peers.json").write_text(json.dumps(figures, indent=1) + "\n")
+    every = "\n".join(markdown_row(r) for f in figures["peers"] for r in f["rows"])
+    (out / "peers.md").write_text(f"# Peers\n\n{text}\n\n{HEADER}\n{every}\n")
 
 
 if __name__ == "__main__":

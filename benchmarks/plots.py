@@ -37,8 +37,7 @@ def _draw_range(groups, field, label, path):
         if not limits:
             continue
         drawn = np.array([r["change"][field] for r in some])
-        edges = np.geomspace(*limits, 11) if limits[0] > 0 else np.linspace(*limits, 11)
-        tenth = np.clip(np.searchsorted(edges, drawn, side="right") - 1, 0, 9)
+        _, tenth = tables.tenths(drawn, *limits)
         _curve(
             axes, [(drawn[tenth == k].mean(), some, tenth == k) for k in range(10) if any(tenth == k)], name, seconds
         )

@@ -6,7 +6,17 @@ import numpy as np
 
 import cells
 
-__all__ = ["HEADER", "MILLION_TRACKS_H", "accepted_at_million", "claims", "heading", "interval", "markdown_row", "row"]
+__all__ = [
+    "HEADER",
+    "MILLION_TRACKS_H",
+    "accepted_at_million",
+    "claims",
+    "heading",
+    "interval",
+    "markdown_row",
+    "row",
+    "tenths",
+]
 
 MILLION_TRACKS_H = 1e6 * 4 / 60
 """A million tracks of four minutes."""
@@ -41,14 +51,19 @@ def interval(hits, tracks):
     return tuple(np.quantile(shares, (0.025, 0.975)).tolist())
 
 
+def tenths(drawn, low, high):
+    """Divide a range as it is drawn from, ratios by their logarithm; returns (11 edges, the tenth of each value)."""
+    edges = np.geomspace(low, high, 11) if low > 0 else np.linspace(low, high, 11)
+    return edges, np.clip(np.searchsorted(edges, drawn, side="right") - 1, 0, 9)
+
+
 def worst_tenth(results, hits):
     """Return (share, which range) of the tenth of a range of what was drawn that is found least; None if none was."""
     name = results[0]["cell"].removeprefix("long_")
     worst = None
     for field, (low, high) in cells.varied(cells.parse(name)).items():
         drawn = np.array([r["change"][field] for r in results])
-        edges = np.geomspace(low, high, 11) if low > 0 else np.linspace(low, high, 11)
-        tenth = np.clip(np.searchsorted(edges, drawn, side="right") - 1, 0, 9)
+        edges, tenth = tenths(drawn, low, high)
         for k in range(10):
             inside = hits[tenth == k]
             if len(inside) and (worst is None or inside.mean() < worst["share"]):
