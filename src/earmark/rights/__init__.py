@@ -1,8 +1,10 @@
 """Rights: the license registry, and the policy from a recording and its intended use to a verdict."""
 
 from earmark.rights.grants import PERMISSIONS, SCOPES, Grant, Permission, Scope
+from earmark.rights.knowledge import holders_of
 from earmark.rights.policy import Recording, Status, Use, Verdict, decide
-from earmark.rights.registry import Registry, make_registry, read_registry
+from earmark.rights.reading import read_registry
+from earmark.rights.registry import Registry, make_registry
 
 __all__ = [
     "PERMISSIONS",
@@ -16,6 +18,7 @@ __all__ = [
     "Use",
     "Verdict",
     "decide",
+    "holders_of",
     "make_registry",
     "read_registry",
 ]

@@ -6,9 +6,9 @@ from datetime import date
 from itertools import combinations
 from typing import Final
 
-from earmark.rights.facts import Facts
+from earmark.rights.facts import UPC, Facts
 from earmark.rights.grants import ANYONE, SCOPES, Grant, Permission, successors_of
-from earmark.rights.identifiers import fold_name, parse_isrc
+from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 
 __all__ = ["Clause", "GrantIndex", "build_index", "clauses_about", "successor_in_force"]
 
@@ -31,6 +31,8 @@ class Clause:
         What it covers, folded, in the order of `COVERAGE_COLUMNS`; None asks for nothing.
     licensee : str or None
         Whom it is to, folded; None is anyone.
+    product : str or None
+        What it is for, folded; None is anything.
     territories : frozenset of str
         Where it holds: its territories less its exclusions.
     start, end : datetime.date
@@ -45,6 +47,7 @@ class Clause:
     grant: Grant
     coverage: tuple[str | None, ...]
     licensee: str | None
+    product: str | None
     territories: frozenset[str]
     start: date
     end: date
@@ -72,13 +75,15 @@ class GrantIndex:
     successors: dict[str, tuple[Grant, ...]]
 
 
-def build_index(grants: Iterable[Grant]) -> GrantIndex:
+def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -> GrantIndex:
     """Arrange grants for lookup.
 
     Parameters
     ----------
     grants : iterable of Grant
         Grants with distinct ids, links without cycles (see `broken_links`).
+    among : iterable of Grant or None
+        All grants that may supersede them, if there are others.
 
     Returns
     -------
@@ -86,7 +91,7 @@ def build_index(grants: Iterable[Grant]) -> GrantIndex:
         The same clauses whatever the order of the grants.
     """
     grants = tuple(grants)
-    successors = successors_of(grants)
+    successors = successors_of(grants if among is None else among)
     gathered: dict[
         tuple[_Columns, _Columns], dict[tuple[str | None, ...], dict[tuple[str | None, str], list[Clause]]]
     ] = {}
@@ -121,7 +126,7 @@ def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
         In no particular order.
     """
     found: list[Clause] = []
-    for bucket in _buckets_about(index, facts.coverage):
+    for bucket in _buckets_about(index, facts.coverages):
         if facts.licensee is not None:
             for scope in SCOPES if facts.scope is None else (facts.scope,):
                 found += bucket.get((facts.licensee, scope), ())
@@ -162,14 +167,16 @@ def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | N
     return None
 
 
-def _buckets_about(index: GrantIndex, coverage: tuple[str | None, ...]) -> Iterator[_Bucket]:
+def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], ...]) -> Iterator[_Bucket]:
     """Yield the bucket of each shape that agrees with what is known of the recording."""
-    complete = None not in coverage
+    complete = None not in coverages[0]
     for shape in index.shapes:
-        known = shape if complete else tuple(column for column in shape if coverage[column] is not None)
-        bucket = index.buckets[shape, known].get(tuple([coverage[column] for column in known]))
-        if bucket is not None:
-            yield bucket
+        known = shape if complete else tuple([column for column in shape if coverages[0][column] is not None])
+        buckets = index.buckets[shape, known]
+        for coverage in coverages if UPC in known else coverages[:1]:
+            bucket = buckets.get(tuple([coverage[column] for column in known]))
+            if bucket is not None:
+                yield bucket
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:
@@ -177,6 +184,7 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
     coverage = (
         fold_name(grant.track_id),
         parse_isrc(grant.isrc) if grant.isrc else None,
+        parse_upc(grant.upc) if grant.upc else None,
         fold_name(grant.label),
         fold_name(grant.rightsholder),
     )
@@ -186,6 +194,7 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
         grant=grant,
         coverage=coverage,
         licensee=None if licensee == ANYONE else licensee,
+        product=fold_name(grant.product),
         territories=grant.territories - grant.excluded_territories,
         start=grant.valid_from or date.min,
         end=grant.valid_to or date.max,

@@ -28,7 +28,7 @@ class OpenFact:
     name : str
         In words, such as `the territory`.
     of_use : bool
-        Whether it is a fact of the use, which the user may give, or of the recording.
+        Whether to name it even where it matters to no clause: facts of the use, which the user may give.
     matters_to : callable
         Says whether a clause applies for some values only.
     split : callable
@@ -97,6 +97,9 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
                 split=_split_territories,
             )
         )
+    if facts.product is None:
+        # Not of the use: most grants are for any product, and then nobody need hear of it.
+        found.append(_named("the product", lambda clause: clause.product, of_use=False))
     if facts.as_of is None:
         found.append(
             OpenFact(
@@ -106,7 +109,7 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
                 split=lambda clauses: _split_days(clauses, index),
             )
         )
-    for column, value in enumerate(facts.coverage):
+    for column, value in enumerate(facts.coverages[0]):
         if value is None:
             found.append(_named(f"the recording's {COVERAGE_WORDS[column]}", _coverage_of(column), of_use=False))
     return found

@@ -191,8 +191,11 @@ def _list_columns(named: Recording | Grant, separator: str) -> str:
     return separator.join(f"{word} {_clean(value)}" for word, value in columns if _clean(value))
 
 
-def _clean(text: str | None) -> str:
-    """Put a name on one line."""
+def _clean(text: str | tuple[str, ...] | None) -> str:
+    """Put a name, or the first of several, on one line."""
+    if isinstance(text, tuple):
+        more = f" and {len(text) - 1} more" if len(text) > 1 else ""
+        return _clean(text[0]) + more if text else ""
     return " ".join((text or "").split())
 
 

@@ -16,7 +16,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 # First bytes of files that people pass for CSV, and what to say of them.
 _NOT_CSV: Final = (
-    (b"SQLite format 3\x00", "is a SQLite file; this version reads registries as CSV only, so export it to CSV"),
+    (b"SQLite format 3\x00", "is a SQLite file; expected a CSV table"),
     (b"PK\x03\x04", "is a ZIP or spreadsheet file; save the sheet as CSV (UTF-8)"),
     (b"\xff\xfe", "is UTF-16 text; save it as CSV in UTF-8"),
     (b"\xfe\xff", "is UTF-16 text; save it as CSV in UTF-8"),

@@ -1,0 +1,167 @@
+"""The recordings of a registry file, looked up one by one: a million of them need not fit in memory."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from earmark.errors import EarmarkError, RegistryDamagedError, RegistryError
+from earmark.rights.identifiers import fold_name
+from earmark.rights.kinds import HOLDINGS, RECORDINGS
+from earmark.rights.recordings import Holding, RecordingEntry
+from earmark.rights.rows import parse_cells
+
+__all__ = ["RecordingTable", "open_read_only"]
+
+_RECORDING: Final = f"SELECT {', '.join(RECORDINGS.parsers)}, line FROM recordings"  # noqa: S608 - our own names
+_HOLDING: Final = f"SELECT {', '.join(HOLDINGS.parsers)}, line FROM holdings"  # noqa: S608
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a registry file to read. It is replaced, never changed, so what is open stays as it was opened.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Raises
+    ------
+    RegistryError
+        If there is none, or it cannot be opened.
+    """
+    try:
+        uri = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise RegistryError(f"{path} cannot be opened: {error}") from error
+
+
+class RecordingTable:
+    """Recordings and who holds them, by track id and by ISRC.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A registry file.
+    stamp : tuple of int
+        Device, inode, size and time of change in ns of the file that was checked; another process that opens it by this
+        path must find the same.
+    """
+
+    def __init__(self, path: Path, stamp: tuple[int, int, int, int]) -> None:
+        self._path, self._stamp = path, stamp
+        self._connection: sqlite3.Connection | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RecordingTable, (self._path, self._stamp)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RecordingTable) and (self._path, self._stamp) == (other._path, other._stamp)
+
+    def __hash__(self) -> int:
+        return hash((self._path, self._stamp))
+
+    @staticmethod
+    def stamp_of(path: Path) -> tuple[int, int, int, int]:
+        """Return what tells a file from the one that replaces it.
+
+        Raises
+        ------
+        RegistryError
+            If there is no such file.
+        """
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise RegistryError(f"{path} cannot be read: {error.strerror or error}") from error
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+    def recordings(self, track_id: str | None, isrc: str | None) -> list[RecordingEntry]:
+        """Find a recording: the one of this track id, else all that have this ISRC.
+
+        Parameters
+        ----------
+        track_id : str or None
+            In any spelling that folds to the same.
+        isrc : str or None
+            Without dashes.
+
+        Raises
+        ------
+        RegistryError
+            If the file has been replaced before it was opened here, or is damaged.
+        """
+        key = fold_name(track_id)
+        found = [] if key is None else list(self._entries(" WHERE track_key = ?", key))
+        if not found and isrc is not None:
+            found = list(self._entries(" WHERE isrc = ?", isrc))
+        return found
+
+    def holdings(self, track_id: str | None, isrc: str | None) -> list[Holding]:
+        """Find who holds a recording: by its track id, else by its ISRC; as for `recordings`."""
+        key = fold_name(track_id)
+        found = [] if key is None else list(self._holdings(" WHERE track_key = ?", key))
+        if not found and isrc is not None:
+            found = list(self._holdings(" WHERE track_key IS NULL AND isrc = ?", isrc))
+        return found
+
+    def _entries(self, where: str, value: str) -> Iterator[RecordingEntry]:
+        for track_id, isrc, iswc, grid, upc, title, artists, label, p_line, duration_s, line in self._rows(
+            _RECORDING + where, value
+        ):
+            yield RecordingEntry(
+                track_id=track_id, isrc=isrc, iswc=iswc, grid=grid, upc=tuple(upc.split()) if upc else (), title=title,
+                artists=artists, label=label, p_line=p_line, line=line,
+                duration_s=None if duration_s is None else float(duration_s),
+            )  # fmt: skip
+
+    def _holdings(self, where: str, value: str) -> Iterator[Holding]:
+        for row in self._rows(_HOLDING + where + " ORDER BY rowid", value):
+            cells = {name: cell or "" for name, cell in zip(HOLDINGS.parsers, row, strict=False)}
+            holding, mistakes = parse_cells(cells, HOLDINGS, row[-1])
+            if holding is None:
+                raise RegistryDamagedError(f"{self._path}: damaged: holdings: {mistakes[0].complaint}")
+            assert isinstance(holding, Holding)
+            yield holding
+
+    def _rows(self, query: str, value: str) -> list[Any]:
+        self.open()
+        assert self._connection is not None
+        try:
+            return self._connection.execute(query, (value,)).fetchall()
+        except sqlite3.Error as error:
+            raise RegistryDamagedError(f"{self._path}: damaged: {error}") from error
+
+    def open(self) -> None:
+        """Open the file, if it is not open; otherwise it is opened when it is first needed.
+
+        Raises
+        ------
+        RegistryError
+            If another file has taken its place, or it is damaged.
+        """
+        if self._connection is None:
+            self._connection = self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = open_read_only(self._path)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()  # opens the file
+            if self.stamp_of(self._path) != self._stamp:
+                raise RegistryError(f"{self._path} has been changed since it was first opened; start again")
+        except sqlite3.Error as error:
+            connection.close()
+            raise RegistryDamagedError(f"{self._path}: damaged: {error}") from error
+        except EarmarkError:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close the file; it is opened again when next needed."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
