@@ -5,6 +5,7 @@ from earmark.rights.knowledge import holders_of
 from earmark.rights.policy import Recording, Status, Use, Verdict, decide
 from earmark.rights.reading import read_registry
 from earmark.rights.registry import Registry, make_registry
+from earmark.rights.reservations import Reservation
 
 __all__ = [
     "PERMISSIONS",
@@ -13,6 +14,7 @@ __all__ = [
     "Permission",
     "Recording",
     "Registry",
+    "Reservation",
     "Scope",
     "Status",
     "Use",

@@ -10,13 +10,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 from earmark.rights.facts import Facts
 from earmark.rights.grants import COVERAGE_WORDS, SCOPES, Grant, Permission
 from earmark.rights.index import Clause, GrantIndex, successor_in_force
 from earmark.rights.territories import COUNTRIES
 
-__all__ = ["OpenFact", "deciding_clause", "holds_on", "open_facts", "possible_deciders"]
+__all__ = [
+    "OpenFact",
+    "deciding_clause",
+    "holds_on",
+    "open_facts",
+    "possible_contradiction",
+    "possible_deciders",
+]
+
+_LICENSEE: Final = "the licensee"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,7 +95,7 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
     """
     found: list[OpenFact] = []
     if facts.licensee is None:
-        found.append(_named("the licensee", lambda clause: clause.licensee, of_use=True))
+        found.append(_named(_LICENSEE, lambda clause: clause.licensee, of_use=True))
     if facts.scope is None:
         found.append(OpenFact(name="the use", of_use=True, matters_to=lambda _: True, split=_split_scopes))
     if facts.territory is None:
@@ -140,6 +150,57 @@ def possible_deciders(clauses: Sequence[Clause], unknown: Sequence[OpenFact]) ->
     first, *others = unknown
     for remaining in first.split(clauses):
         yield from possible_deciders(remaining, others)
+
+
+def possible_contradiction(
+    clauses: Sequence[Clause], rivals: Sequence[Clause], unknown: Sequence[OpenFact]
+) -> Clause | None:
+    """Find a clause that contradicts the deciding one for some values of the unknown facts.
+
+    Parameters
+    ----------
+    clauses : sequence of Clause
+        The clauses that no known fact rules out. For all values one of them decides, and allows the use.
+    rivals : sequence of Clause
+        Exclusive grants to others, and reservations, that no known fact rules out.
+    unknown : sequence of OpenFact
+        The unknown facts.
+
+    Returns
+    -------
+    Clause or None
+        A rival that is no less specific than the clause that decides: an exclusive grant to another licensee, or, where
+        no clause allows the use to the licensee by name, a reservation.
+    """
+    if not rivals:
+        return None
+    if not unknown:
+        best = deciding_clause(clauses)
+        assert best is not None
+        by_name = any(clause.licensee is not None and clause.grant.permission == "allowed" for clause in clauses)
+        near = [rival for rival in rivals if rival.order[0] <= best.order[0]]
+        return next((rival for rival in near if rival.grant.exclusive or not by_name), None)
+    first, *others = unknown
+    if first.name == _LICENSEE:
+        branches = list(_split_licensees(clauses, rivals))
+    else:
+        theirs = {id(rival) for rival in rivals}
+        branches = [
+            ([clause for clause in left if id(clause) not in theirs], [each for each in left if id(each) in theirs])
+            for left in first.split([*clauses, *rivals])
+        ]
+    found = (possible_contradiction(mine, others_clauses, others) for mine, others_clauses in branches)
+    return next((rival for rival in found if rival is not None), None)
+
+
+def _split_licensees(
+    clauses: Sequence[Clause], rivals: Sequence[Clause]
+) -> Iterator[tuple[list[Clause], list[Clause]]]:
+    """Try every licensee that some clause names, and one that none names: whose rivals are the others' clauses."""
+    names = {clause.licensee for clause in (*clauses, *rivals)} - {None}
+    for name in (None, *sorted(filter(None, names))):
+        mine = [clause for clause in clauses if clause.licensee in {None, name}]
+        yield mine, [rival for rival in rivals if rival.licensee is None or rival.licensee != name]
 
 
 def _outcome(clause: Clause | None) -> Permission:

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Final
 
-__all__ = ["Holding", "RecordingEntry"]
+__all__ = ["SHARE_TOLERANCE", "Holding", "RecordingEntry"]
+
+SHARE_TOLERANCE: Final = Fraction(1, 1000)
+"""How far shares may add up to more than 1, or to less and count as all: percentages with two decimals of a dozen
+holders, each rounded, are off by at most 0.06 percent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,23 +3,18 @@
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from earmark.rights.cells import format_cell, format_share, parse_share
 from earmark.rights.grants import Grant
 from earmark.rights.identifiers import fold_name
 from earmark.rights.kinds import KINDS, Fact, Kind, kind_of
-from earmark.rights.recordings import Holding, RecordingEntry
+from earmark.rights.recordings import SHARE_TOLERANCE, Holding, RecordingEntry
 from earmark.rights.reservations import Reservation
 from earmark.rights.rows import BadCell
 from earmark.rights.schema import KEYS
 
-__all__ = ["SHARE_TOLERANCE", "SourceFile", "Store"]
-
-SHARE_TOLERANCE: Final = Fraction(1, 1000)
-"""How far shares may add up to more than 1, or to less and count as all: percentages with two decimals of a dozen
-holders, each rounded, are off by at most 0.06 percent."""
+__all__ = ["SourceFile", "Store"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
