@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from earmark.errors import ParameterError
@@ -10,7 +11,7 @@ from earmark.rights.grants import COVERAGE_COLUMNS, SCOPES
 from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 from earmark.rights.territories import parse_territory
 
-__all__ = ["UPC", "Facts", "Recording", "Use", "establish_facts", "known_isrc"]
+__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "establish_facts", "facts_of", "fold_use", "known_isrc"]
 
 UPC: Final = COVERAGE_COLUMNS.index("upc")
 """The one coverage column of which a recording can have several values: it may be on many releases."""
@@ -64,6 +65,28 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FoldedUse:
+    """A use, checked and folded for comparison.
+
+    Parameters
+    ----------
+    use : Use
+        As given.
+    licensee, scope, territory, product : str or None
+        None is unknown.
+    as_of : datetime.date or None
+        As given.
+    """
+
+    use: Use
+    licensee: str | None
+    scope: str | None
+    territory: str | None
+    as_of: date | None
+    product: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """A recording and a use, folded for comparison; None is unknown.
 
@@ -113,19 +136,48 @@ def establish_facts(recording: Recording, use: Use) -> Facts:
         If the use's scope or territory is unknown, or its date is no plain date. The recording's fields come from
         strangers' metadata and never raise.
     """
+    return facts_of(recording, fold_use(use))
+
+
+def facts_of(recording: Recording, use: FoldedUse) -> Facts:
+    """As `establish_facts`, of a use that is folded already."""
+    track_id, isrc = fold_name(recording.track_id), known_isrc(recording.isrc)
+    label, rightsholder = fold_name(recording.label), fold_name(recording.rightsholder)
+    releases = _known_upcs(recording.upc) if recording.upc else ()
+    coverages: tuple[tuple[str | None, ...], ...]
+    if releases:
+        coverages = tuple([(track_id, isrc, upc, label, rightsholder) for upc in releases])
+    else:
+        coverages = ((track_id, isrc, None, label, rightsholder),)
+    return Facts(
+        recording=recording,
+        use=use.use,
+        coverages=coverages,
+        licensee=use.licensee,
+        scope=use.scope,
+        territory=use.territory,
+        as_of=use.as_of,
+        product=use.product,
+    )
+
+
+@lru_cache(maxsize=64)
+def fold_use(use: Use) -> FoldedUse:
+    """Check a use and fold it for comparison: one serves many recordings.
+
+    Raises
+    ------
+    ParameterError
+        As of `establish_facts`.
+    """
     if use.scope is not None and use.scope not in SCOPES:
         raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {use.scope!r}")
     if use.as_of is not None and (not isinstance(use.as_of, date) or isinstance(use.as_of, datetime)):
         raise ParameterError(f"as_of must be a datetime.date without a time, got {use.as_of!r}")
     if use.sufficient_share is not None and not 0 < use.sufficient_share <= 1:
         raise ParameterError(f"sufficient_share must be above 0 and at most 1, got {use.sufficient_share}")
-    track_id, isrc = fold_name(recording.track_id), known_isrc(recording.isrc)
-    label, rightsholder = fold_name(recording.label), fold_name(recording.rightsholder)
-    releases: tuple[str | None, ...] = _known_upcs(recording.upc) if recording.upc else ()
-    return Facts(
-        recording=recording,
+    return FoldedUse(
         use=use,
-        coverages=tuple([(track_id, isrc, upc, label, rightsholder) for upc in releases or (None,)]),
         licensee=fold_name(use.licensee),
         scope=use.scope,
         territory=None if use.territory is None else parse_territory(use.territory),

@@ -66,12 +66,15 @@ class GrantIndex:
     buckets : dict
         By (shape, known columns among it), then by those columns' values, then by (licensee, scope): the clauses. A
         recording of which some columns are unknown is looked up by those that are known.
+    for_products : bool
+        Whether some grant is for one product only.
     successors : dict of str to tuple of Grant
         By grant id: the grants that supersede it directly.
     """
 
     shapes: tuple[_Columns, ...]
     buckets: dict[tuple[_Columns, _Columns], dict[tuple[str | None, ...], _Bucket]]
+    for_products: bool
     successors: dict[str, tuple[Grant, ...]]
 
 
@@ -107,10 +110,17 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
         }
         for table, entries in gathered.items()
     }
-    return GrantIndex(shapes=tuple(sorted({shape for shape, _ in buckets})), buckets=buckets, successors=successors)
+    return GrantIndex(
+        shapes=tuple(sorted({shape for shape, _ in buckets})),
+        buckets=buckets,
+        for_products=any(grant.product for grant in grants),
+        successors=successors,
+    )
 
 
-def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
+def clauses_about(
+    index: GrantIndex, facts: Facts, *, any_scope: bool = False, any_licensee: bool = False
+) -> list[Clause]:
     """Find the clauses that may cover a recording, for a licensee and a scope; what is unknown excludes nothing.
 
     Parameters
@@ -118,7 +128,9 @@ def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
     index : GrantIndex
         The registry's grants.
     facts : Facts
-        What is known; territory and date are not looked at.
+        What is known; territory, product and date are not looked at.
+    any_scope, any_licensee : bool
+        Whether to take scope or licensee for unknown.
 
     Returns
     -------
@@ -126,14 +138,16 @@ def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
         In no particular order.
     """
     found: list[Clause] = []
+    scopes = SCOPES if any_scope or facts.scope is None else (facts.scope,)
+    licensee = None if any_licensee else facts.licensee
     for bucket in _buckets_about(index, facts.coverages):
-        if facts.licensee is not None:
-            for scope in SCOPES if facts.scope is None else (facts.scope,):
-                found += bucket.get((facts.licensee, scope), ())
+        if licensee is not None:
+            for scope in scopes:
+                found += bucket.get((licensee, scope), ())
                 found += bucket.get((None, scope), ())
         else:
             for (_, scope), clauses in bucket.items():
-                if facts.scope in {None, scope}:
+                if scope in scopes:
                     found += clauses
     return found
 

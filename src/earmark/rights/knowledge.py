@@ -1,17 +1,21 @@
 """Knowledge: what catalog and registry together say of a recording, and where they contradict each other."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
+from typing import Final
 
+from earmark.rights.cells import parse_share
 from earmark.rights.facts import Recording, known_isrc
 from earmark.rights.identifiers import fold_name
 from earmark.rights.recording_table import RecordingTable
-from earmark.rights.recordings import Holding, RecordingEntry
+from earmark.rights.recordings import RecordingEntry
 from earmark.rights.registry import Registry
 
 __all__ = ["Case", "cases_of", "entry_of", "holders_of"]
+
+_ALL: Final = Fraction(1)
 
 Holders = tuple[tuple[str, Fraction | None], ...]
 
@@ -56,9 +60,9 @@ def holders_of(registry: Registry | None, recording: Recording) -> Holders:
         If the registry file is damaged.
     """
     if registry is not None and registry.recordings is not None:
-        holders = _holders(registry.recordings.holdings(recording.track_id, known_isrc(recording.isrc)))
-        if holders:
-            return holders
+        _, held = registry.recordings.look_up(fold_name(recording.track_id), known_isrc(recording.isrc))
+        if held:
+            return _whole(tuple((holder, None if share is None else _share(share)) for holder, share in held))
     name = " ".join((recording.rightsholder or "").split())
     return ((name, Fraction(1)),) if name else ()
 
@@ -98,34 +102,53 @@ def cases_of(recording: Recording, table: RecordingTable) -> tuple[Case, ...]:
         If the registry file is damaged.
     """
     isrc = known_isrc(recording.isrc)
-    entries = table.recordings(recording.track_id, isrc)
-    holders = _holders(table.holdings(recording.track_id, isrc or next((each.isrc for each in entries), None)))
-    if not entries and not holders:
+    known, held = table.look_up(fold_name(recording.track_id), isrc)
+    if not known and not held:
         return (Case(recording=recording),)
-    isrcs = _distinct((isrc, *(entry.isrc for entry in entries)))
-    labels = _distinct((recording.label, *(entry.label for entry in entries)))
-    upc = tuple(dict.fromkeys((*recording.upc, *(each for entry in entries for each in entry.upc))))
+    holders = _whole(tuple([(name, None if share is None else _share(share)) for name, share in held]))
+    isrcs = _distinct([isrc, *[row[0] for row in known]])
+    labels = _distinct([recording.label, *[row[2] for row in known]])
+    upc = recording.upc
+    for row in known:
+        if row[1]:
+            upc = (*upc, *row[1].split())
     accounts: list[Holders] = [holders]
-    known = fold_name(recording.rightsholder)
-    if holders and known is not None and known not in {fold_name(name) for name, _ in holders}:
+    catalog = fold_name(recording.rightsholder)
+    if holders and catalog is not None and catalog not in {fold_name(name) for name, _ in holders}:
         accounts.append(())
     return tuple(
-        Case(recording=replace(recording, isrc=one_isrc, label=label, upc=upc), holders=account)
-        for one_isrc, label, account in product(isrcs, labels, accounts)
+        [
+            Case(
+                recording=Recording(
+                    track_id=recording.track_id,
+                    isrc=one_isrc,
+                    label=label,
+                    rightsholder=recording.rightsholder,
+                    upc=upc,
+                ),
+                holders=account,
+            )
+            for one_isrc, label, account in product(isrcs, labels, accounts)
+        ]
     )
 
 
-def _holders(holdings: Iterable[Holding]) -> Holders:
-    """Return names and shares; a single holder whose share is not known holds all."""
-    found = tuple((holding.rightsholder, holding.share) for holding in holdings)
-    return ((found[0][0], Fraction(1)),) if len(found) == 1 and found[0][1] is None else found
+_share = lru_cache(maxsize=4096)(parse_share)
 
 
-def _distinct(names: Iterable[str | None]) -> list[str | None]:
+def _whole(holders: Holders) -> Holders:
+    """Give a single holder whose share is not known all of it."""
+    return ((holders[0][0], _ALL),) if len(holders) == 1 and holders[0][1] is None else holders
+
+
+def _distinct(names: list[str | None]) -> list[str | None]:
     """Return the names that differ when folded, each as first spelled; None if there are none."""
-    found: dict[str, str] = {}
-    for name in names:
+    given = [name for name in names if name]
+    if len(given) < 2 or all(name == given[0] for name in given):
+        return [given[0] if given and fold_name(given[0]) else None]
+    found: dict[str, str | None] = {}
+    for name in given:
         folded = fold_name(name)
-        if folded is not None and name is not None:
+        if folded is not None:
             found.setdefault(folded, name)
     return list(found.values()) or [None]

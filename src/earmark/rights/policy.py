@@ -26,10 +26,9 @@ The rules, in order:
    that lead to different verdicts give `review`.
 """
 
-from dataclasses import replace
 from fractions import Fraction
 
-from earmark.rights.facts import Recording, Use, establish_facts
+from earmark.rights.facts import Facts, FoldedUse, Recording, Use, facts_of, fold_use
 from earmark.rights.knowledge import Case, cases_of
 from earmark.rights.recordings import SHARE_TOLERANCE
 from earmark.rights.registry import Registry
@@ -71,41 +70,50 @@ def decide(recording: Recording, registry: Registry | None, use: Use, *, n_runne
     >>> decide(Recording(track_id="t1"), None, Use()).reason
     'no registry given'
     """
-    facts = establish_facts(recording, use)
+    folded = fold_use(use)
     if registry is None:
         return Verdict(status="review", grant_id=None, reason="no registry given")
     if registry.recordings is None:
-        return weigh(facts, registry, n_runners_up=n_runners_up)
-    accounts = [
-        (case, _decide_case(case, registry, use, n_runners_up)) for case in cases_of(recording, registry.recordings)
-    ]
-    first = accounts[0][1]
-    if all(verdict.status == first.status for _, verdict in accounts):
+        return weigh(facts_of(recording, folded), registry, n_runners_up=n_runners_up)
+    cases = cases_of(recording, registry.recordings)
+    verdicts = [_decide_case(case, registry, folded, n_runners_up) for case in cases]
+    first = verdicts[0]
+    if all(verdict.status == first.status for verdict in verdicts):
         return first
+    accounts = zip(cases, verdicts, strict=True)
     return Verdict(
         status="review",
         grant_id=None,
         reason="catalog and registry contradict each other about the recording: "
         + "; or ".join(f"if {_account(case)}, {verdict.reason}" for case, verdict in accounts),
-        runners_up=tuple(dict.fromkeys(words for _, verdict in accounts for words in verdict.runners_up)),
+        runners_up=tuple(dict.fromkeys(words for verdict in verdicts for words in verdict.runners_up)),
     )
 
 
-def _decide_case(case: Case, registry: Registry, use: Use, n_runners_up: int) -> Verdict:
+def _decide_case(case: Case, registry: Registry, use: FoldedUse, n_runners_up: int) -> Verdict:
     """Decide one account of a recording."""
-    holders = list(case.holders)
+    holders = case.holders
     if not holders:
-        return weigh(establish_facts(case.recording, use), registry, n_runners_up=n_runners_up)
+        return weigh(facts_of(case.recording, use), registry, n_runners_up=n_runners_up)
+    if len(holders) == 1 and holders[0][1] == 1:
+        return weigh(_facts_for(holders[0][0], case, use), registry, n_runners_up=n_runners_up)
+    named: list[tuple[str | None, Fraction | None]] = [*holders]
     shares = [share for _, share in holders]
     missing = 0 if None in shares else 1 - sum(share for share in shares if share is not None)
-    named: list[tuple[str | None, Fraction | None]] = [*holders]
     if missing > SHARE_TOLERANCE:
         named.append((None, Fraction(missing)))
     parts = []
     for holder, share in named:
-        facts = establish_facts(replace(case.recording, rightsholder=holder), use)
-        parts.append(Part(holder=holder, share=share, verdict=weigh(facts, registry, n_runners_up=n_runners_up)))
-    return parts[0].verdict if len(parts) == 1 else put_together(parts, use.sufficient_share)
+        verdict = weigh(_facts_for(holder, case, use), registry, n_runners_up=n_runners_up)
+        parts.append(Part(holder=holder, share=share, verdict=verdict))
+    return put_together(parts, use.use.sufficient_share)
+
+
+def _facts_for(holder: str | None, case: Case, use: FoldedUse) -> Facts:
+    """Return the facts of a recording if all of it is one holder's."""
+    of = case.recording
+    recording = Recording(track_id=of.track_id, isrc=of.isrc, label=of.label, rightsholder=holder, upc=of.upc)
+    return facts_of(recording, use)
 
 
 def _account(case: Case) -> str:

@@ -107,7 +107,7 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
                 split=_split_territories,
             )
         )
-    if facts.product is None:
+    if facts.product is None and index.for_products:
         # Not of the use: most grants are for any product, and then nobody need hear of it.
         found.append(_named("the product", lambda clause: clause.product, of_use=False))
     if facts.as_of is None:

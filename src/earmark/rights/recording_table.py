@@ -15,6 +15,14 @@ from earmark.rights.rows import parse_cells
 
 __all__ = ["RecordingTable", "open_read_only"]
 
+# What decisions need of one track id, in one question: what it is, then who holds it.
+_BY_TRACK: Final = (
+    "SELECT isrc, upc, label, NULL, NULL FROM recordings WHERE track_key = ?1 UNION ALL "
+    "SELECT NULL, NULL, NULL, rightsholder, share FROM holdings WHERE track_key = ?1"
+)
+_BY_ISRC: Final = "SELECT isrc, upc, label FROM recordings WHERE isrc = ? ORDER BY rowid"
+_HELD_BY_ISRC: Final = "SELECT rightsholder, share FROM holdings WHERE track_key IS NULL AND isrc = ? ORDER BY rowid"
+_CACHE_KIB: Final = 65536
 _RECORDING: Final = f"SELECT {', '.join(RECORDINGS.parsers)}, line FROM recordings"  # noqa: S608 - our own names
 _HOLDING: Final = f"SELECT {', '.join(HOLDINGS.parsers)}, line FROM holdings"  # noqa: S608
 
@@ -37,6 +45,10 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
     except sqlite3.Error as error:
         raise RegistryError(f"{path} cannot be opened: {error}") from error
+
+
+Known = tuple[str | None, str | None, str | None]
+Held = tuple[str, str | None]
 
 
 class RecordingTable:
@@ -108,6 +120,38 @@ class RecordingTable:
             found = list(self._holdings(" WHERE track_key IS NULL AND isrc = ?", isrc))
         return found
 
+    def look_up(self, track_id: str | None, isrc: str | None) -> tuple[list[Known], list[Held]]:
+        """Find what decisions need: as `recordings` and `holdings`, in one question where there is a track id.
+
+        Parameters
+        ----------
+        track_id : str or None
+            Folded.
+        isrc : str or None
+            Without dashes.
+
+        Returns
+        -------
+        known : list of (str or None, str or None, str or None)
+            ISRC, UPCs set apart by spaces, and label.
+        held : list of (str, str or None)
+            Names and shares.
+
+        Raises
+        ------
+        RegistryError
+            As of `recordings`.
+        """
+        rows = [] if track_id is None else self._rows(_BY_TRACK, track_id)
+        known = [row[:3] for row in rows if row[3] is None]
+        held = [row[3:] for row in rows if row[3] is not None]
+        if not known and isrc is not None:
+            known = self._rows(_BY_ISRC, isrc)
+        if not held:
+            isrc = isrc or next((row[0] for row in known), None)
+            held = [] if isrc is None else self._rows(_HELD_BY_ISRC, isrc)
+        return known, held
+
     def _entries(self, where: str, value: str) -> Iterator[RecordingEntry]:
         for track_id, isrc, iswc, grid, upc, title, artists, label, p_line, duration_s, line in self._rows(
             _RECORDING + where, value
@@ -149,6 +193,7 @@ class RecordingTable:
     def _connect(self) -> sqlite3.Connection:
         connection = open_read_only(self._path)
         try:
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()  # opens the file
             if self.stamp_of(self._path) != self._stamp:
                 raise RegistryError(f"{self._path} has been changed since it was first opened; start again")

@@ -1,7 +1,7 @@
 """Weighing: the clauses about one recording of one rights holder, and the verdict that they lead to."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from earmark.rights.facts import Facts
@@ -81,9 +81,7 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
     """
     index = registry.index
     clauses = [clause for clause in clauses_about(index, facts) if _may_apply(clause, facts, index)]
-    unknown = [
-        fact for fact in open_facts(facts, index) if fact.of_use or any(fact.matters_to(clause) for clause in clauses)
-    ]
+    unknown = [fact for fact in open_facts(facts, index) if fact.of_use or any(map(fact.matters_to, clauses))]
     deciders = _until_two_statuses(possible_deciders(clauses, unknown))
     status, *others = {_status_of(decider) for decider in deciders}
     grants = [decider for decider in deciders if decider is not None]
@@ -118,7 +116,7 @@ def _explain(
     elif grants:
         reason = explain_choice(grants, facts, everywhere=None not in deciders)
     else:
-        related = clauses_about(registry.index, replace(facts, scope=None))
+        related = clauses_about(registry.index, facts, any_scope=True)
         reason = explain_absence(related, facts, registry.index)
     return reason + whatever(unknown)
 
@@ -149,9 +147,10 @@ def _until_two_statuses(deciders: Iterable[Clause | None]) -> list[Clause | None
     return list(found.values())
 
 
-def _applying(index: GrantIndex, facts: Facts) -> list[Clause]:
+def _applying(index: GrantIndex, facts: Facts, *, any_licensee: bool = False) -> list[Clause]:
     """Return the clauses that apply, or may, the first that would decide first."""
-    found = [clause for clause in clauses_about(index, facts) if _may_apply(clause, facts, index)]
+    about = clauses_about(index, facts, any_licensee=any_licensee)
+    found = [clause for clause in about if _may_apply(clause, facts, index)]
     return sorted(found, key=lambda clause: clause.order)
 
 
@@ -159,7 +158,7 @@ def _rival(clauses: Sequence[Clause], facts: Facts, registry: Registry) -> Claus
     """Return a clause that, for some values of what is unknown, contradicts the one that allows the use."""
     rivals: list[Clause] = []
     if registry.exclusives is not None:
-        others = _applying(registry.exclusives, replace(facts, licensee=None))
+        others = _applying(registry.exclusives, facts, any_licensee=True)
         rivals += [clause for clause in others if facts.licensee is None or clause.licensee != facts.licensee]
     if registry.reserved is not None:
         rivals += _applying(registry.reserved, facts)
@@ -172,7 +171,7 @@ def _rival(clauses: Sequence[Clause], facts: Facts, registry: Registry) -> Claus
 
 def _runners_up(deciders: Sequence[Clause], facts: Facts, index: GrantIndex) -> tuple[str, ...]:
     """Put into words the other clauses about the recording for this licensee: those that apply first."""
-    related = clauses_about(index, replace(facts, scope=None))
+    related = clauses_about(index, facts, any_scope=True)
     words = [
         (clause, explain_runner_up(clause, deciders, facts, index))
         for clause in sorted(related, key=lambda clause: clause.order)
