@@ -10,7 +10,7 @@ from earmark.errors import RegistryError
 from earmark.rights.kinds import GRANTS, KINDS, Kind, kind_of_columns
 from earmark.rights.table import Row
 
-__all__ = ["KNOWN_COLUMNS", "Columns", "match_columns"]
+__all__ = ["KNOWN_COLUMNS", "Columns", "match_columns", "meant_by"]
 
 KNOWN_COLUMNS: Final = frozenset(column for kind in KINDS.values() for column in kind.columns)
 
@@ -108,7 +108,7 @@ def match_columns(header: Row, source: str, kind: Kind | None = GRANTS) -> Colum
     ignored = tuple(name or f"column {at}" for at, name in enumerate(names, 1) if name not in known)
     absent = sorted(known.difference(names))
     for name in ignored:
-        meant = _meant_by(name, absent)
+        meant = meant_by(name, absent)
         if meant is not None:
             raise RegistryError(f"{where}: unknown column {name!r}; is it {meant}? Name it so, or drop it")
     missing = [name for name in kind.required if name in absent]
@@ -121,7 +121,7 @@ def match_columns(header: Row, source: str, kind: Kind | None = GRANTS) -> Colum
     return Columns(kind=kind, names=names, positions=positions, ignored=ignored)
 
 
-def _meant_by(name: str, absent: Sequence[str]) -> str | None:
+def meant_by(name: str, absent: Sequence[str]) -> str | None:
     """Return the absent column for which an unknown name probably stands."""
     synonym = _SYNONYMS.get(name.replace(" ", "_"))
     if synonym in absent:

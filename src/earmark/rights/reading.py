@@ -1,6 +1,7 @@
 """Reading a registry, from a CSV file or a registry file: told apart by their contents."""
 
 import hashlib
+import io
 import sqlite3
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -62,7 +63,7 @@ def read_registry(path: str | Path) -> Registry:
 
 
 def _read_csv(path: Path, data: bytes) -> Registry:
-    table = open_table(data, str(path), frozenset(GRANTS.columns))
+    table = open_table(io.BytesIO(data), str(path), frozenset(GRANTS.columns))
     columns = match_columns(table.header, str(path))
     grants, mistakes = _parse_rows(table.rows, columns)
     if mistakes:

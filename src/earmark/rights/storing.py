@@ -53,7 +53,7 @@ class Store:
 
     def __init__(self, connection: sqlite3.Connection, *, replace: bool = False) -> None:
         self._connection, self._replace = connection, replace
-        self._source_id = 0
+        self._source_id = self._n_stored = 0
         self._insert = {kind.name: _insert_statement(kind) for kind in KINDS.values()}
 
     def add_source(self, source: SourceFile) -> None:
@@ -71,10 +71,16 @@ class Store:
             ).lastrowid
             or 0
         )
+        self._n_stored = 0
 
     def name_message(self, message_id: str) -> None:
         """Record the message id of the present source, once it is read."""
         self._connection.execute("UPDATE sources SET message_id = ? WHERE source_id = ?", (message_id, self._source_id))
+
+    def drop_source_without_facts(self) -> None:
+        """Forget the present source if nothing new came from it."""
+        if not self._n_stored:
+            self._connection.execute("DELETE FROM sources WHERE source_id = ?", (self._source_id,))
 
     def put(self, fact: Fact) -> Literal["added", "known", "replaced"] | BadCell:
         """Store a fact.
@@ -95,6 +101,7 @@ class Store:
         cells = [format_cell(getattr(fact, column)) or None for column in kind.parsers]
         row = (*cells, *_keys(fact), self._source_id, fact.line)
         if self._connection.execute(self._insert[kind.name], row).rowcount:
+            self._n_stored += 1
             return "added"
         rowid, there, name = self._find(kind, fact)
         if there == cells:
@@ -102,6 +109,7 @@ class Store:
         if self._replace and isinstance(fact, RecordingEntry | Holding):
             columns = ", ".join(f"{column} = ?" for column in (*kind.parsers, *KEYS[kind.name], "source_id", "line"))
             self._connection.execute(f"UPDATE {kind.name} SET {columns} WHERE rowid = ?", (*row, rowid))  # noqa: S608
+            self._n_stored += 1
             return "replaced"
         return _conflict(kind, fact, cells, there, name)
 
