@@ -52,7 +52,9 @@ def unlink_broken(connection: sqlite3.Connection, first_new: int) -> Iterator[tu
 
 def _broken(connection: sqlite3.Connection) -> list[tuple[Grant, str]]:
     """Return the grants with bad links. Only grants with links are held in memory, and of those only the ids."""
-    rows = connection.execute("SELECT grant_id, supersedes, line FROM grants WHERE supersedes IS NOT NULL")
+    rows = connection.execute(
+        "SELECT grant_id, supersedes, line FROM grants WHERE supersedes IS NOT NULL ORDER BY rowid"
+    )
     linked = [
         Grant(
             grant_id=grant_id,

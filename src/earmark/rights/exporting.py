@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 from earmark.errors import RegistryDamagedError, RegistryError
 from earmark.rights.cells import format_cell
 from earmark.rights.grants import Grant
-from earmark.rights.kinds import KINDS, Fact, Kind, kind_of
+from earmark.rights.kinds import KINDS, PROVENANCE, Fact, Kind, kind_of
 from earmark.rights.recording_table import open_read_only
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.reservations import RESERVED_SCOPES, Reservation
@@ -19,9 +19,6 @@ from earmark.rights.tables import FactTable, write_json_lines, write_tables
 from earmark.rights.territories import COUNTRIES
 
 __all__ = ["export_json_lines", "export_registry", "write_template"]
-
-# Where each fact once came from; on import these columns mean nothing.
-_PROVENANCE: Final = ("source", "source_sha256", "message_id")
 
 
 def export_registry(registry: str | Path, out: str | Path, form: str) -> tuple[Path, ...]:
@@ -149,14 +146,14 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _tables(connection: sqlite3.Connection, path: Path) -> list[FactTable]:
-    """Return a table for each kind of which there is something."""
-    found = []
+    """Return a table for each kind of which there is something; of an empty registry, all of them, empty."""
+    found: list[FactTable] = []
     for kind in KINDS.values():
         rows = _rows(connection, kind, path)
         first = next(rows, None)
         if first is not None:
-            found.append(FactTable(kind=kind, columns=(*kind.columns, *_PROVENANCE), rows=_all(first, rows)))
-    return found
+            found.append(FactTable(kind=kind, columns=(*kind.columns, *PROVENANCE), rows=_all(first, rows)))
+    return found or [FactTable(kind=kind, columns=kind.columns, rows=iter(())) for kind in KINDS.values()]
 
 
 def _all(first: Sequence[str], others: Iterator[Sequence[str]]) -> Iterator[Sequence[str]]:

@@ -149,10 +149,13 @@ class _Session:
         self.notices: list[str] = []
         self.n_refused = self.n_files_refused = self.n_facts = self.n_bytes_before = 0
         self.n_bytes_total = 0
+        self._last_place: tuple[str, int] | None = None
 
     def refuse(self, refusal: Refusal) -> None:
-        """Count and pass on."""
-        self.n_refused += 1
+        """Pass on, and count: several mistakes in one row once."""
+        place = (refusal.file, refusal.line)
+        self.n_refused += place != self._last_place or not refusal.line
+        self._last_place = place
         self._on_refusal(refusal)
 
     def progress(self, path: Path, n_bytes: int) -> None:

@@ -9,7 +9,18 @@ from earmark.rights.grants import Grant
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.reservations import Reservation
 
-__all__ = ["GRANTS", "HOLDINGS", "KINDS", "RECORDINGS", "RESERVATIONS", "Fact", "Kind", "kind_of", "kind_of_columns"]
+__all__ = [
+    "GRANTS",
+    "HOLDINGS",
+    "KINDS",
+    "PROVENANCE",
+    "RECORDINGS",
+    "RESERVATIONS",
+    "Fact",
+    "Kind",
+    "kind_of",
+    "kind_of_columns",
+]
 
 Fact = Grant | RecordingEntry | Holding | Reservation
 
@@ -116,6 +127,9 @@ RESERVATIONS: Final = _kind(
 
 KINDS: Final[dict[str, Kind]] = {kind.name: kind for kind in (RECORDINGS, HOLDINGS, GRANTS, RESERVATIONS)}
 """By name, in the order in which a file with all of them is read."""
+
+PROVENANCE: Final = ("source", "source_sha256", "message_id")
+"""Columns of exports that tell where each fact once came from; on import they mean nothing."""
 
 _BY_TYPE: Final = {kind.type: kind for kind in KINDS.values()}
 

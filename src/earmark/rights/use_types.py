@@ -10,7 +10,18 @@ from earmark.errors import ParameterError, RegistryError
 from earmark.rights.cells import choose
 from earmark.rights.grants import PERMISSIONS, SCOPES, Permission, Scope
 
-__all__ = ["UseMeaning", "meaning_of", "read_use_types"]
+__all__ = ["CONSUMPTION", "UseMeaning", "meaning_of", "read_use_types"]
+
+CONSUMPTION: Final = frozenset(
+    """AsPerContract Broadcast Cable ConditionalDownload ContentInfluencedStream Display Download Dub ExtractForInternet
+    KioskDownload Narrowcast NonInteractiveStream OnDemandStream Perform PerformAsMusicOnHold PermanentDownload
+    PlayInPublic Playback Podcast Print PrivateCopy PurchaseAsPhysicalProduct Rent Simulcast Stream TetheredDownload
+    TimeInfluencedStream Use UseAsAlertTone UseAsDevice UseAsKaraoke UseAsRingbackTone UseAsRingbackTune UseAsRingtone
+    UseAsRingtune UseAsScreensaver UseAsVoiceMail UseAsWallpaper UseForIdentification UseInMobilePhoneMessaging
+    UseInPhoneListening UserMakeAvailableLabelProvided UserMakeAvailableUserProvided Webcast""".split()  # noqa: SIM905
+)
+"""DDEX's own use types, all of them of listening, sale and copying: none ever stands for an AI use, whatever a mapping
+says."""
 
 _MAX_BYTES: Final = 1 << 20
 _KEYS: Final = frozenset({"scope", "permission", "constraints"})
@@ -74,6 +85,8 @@ def read_use_types(path: Path) -> dict[str, UseMeaning]:
 
 
 def _meaning(name: str, entry: object) -> UseMeaning:
+    if name.rpartition(":")[2] in CONSUMPTION:
+        raise ParameterError(f"{name!r} is DDEX's use type of listening, sale or copying; no AI use follows from it")
     if isinstance(entry, str):
         entry = {"scope": entry}
     if not isinstance(entry, dict) or not set(entry) <= _KEYS or not all(isinstance(v, str) for v in entry.values()):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from earmark.rights.columns import KNOWN_COLUMNS, match_columns
+from earmark.rights.kinds import PROVENANCE
 from earmark.rights.rows import parse_row
 from earmark.rights.sources.incoming import Incoming, Notice, Statement
 from earmark.rights.table import open_table
@@ -31,8 +32,8 @@ def read_csv(incoming: Incoming) -> Iterator[Statement]:
     source = str(incoming.path)
     table = open_table(incoming.file, source, KNOWN_COLUMNS)
     columns = match_columns(table.header, source, None)
-    if columns.ignored:
-        yield Notice(words=f"columns that mean nothing here: {', '.join(columns.ignored)}")
+    if ignored := [name for name in columns.ignored if name not in PROVENANCE]:
+        yield Notice(words=f"columns that mean nothing here: {', '.join(ignored)}")
     for row in table.rows:
         fact, mistakes = parse_row(row, columns)
         if fact is None:

@@ -11,20 +11,9 @@ from earmark.rights.rows import BadCell, parse_cells
 from earmark.rights.sources.ern_elements import Element, attribute, text_of, texts_of
 from earmark.rights.sources.ern_staging import Party, Release, Staging
 from earmark.rights.sources.incoming import Incoming, Notice, Statement
-from earmark.rights.use_types import UseMeaning, meaning_of
+from earmark.rights.use_types import CONSUMPTION, UseMeaning, meaning_of
 
-__all__ = ["CONSUMPTION", "Header", "grants_of"]
-
-CONSUMPTION: Final = frozenset(
-    """AsPerContract Broadcast Cable ConditionalDownload ContentInfluencedStream Display Download Dub ExtractForInternet
-    KioskDownload Narrowcast NonInteractiveStream OnDemandStream Perform PerformAsMusicOnHold PermanentDownload
-    PlayInPublic Playback Podcast Print PrivateCopy PurchaseAsPhysicalProduct Rent Simulcast Stream TetheredDownload
-    TimeInfluencedStream Use UseAsAlertTone UseAsDevice UseAsKaraoke UseAsRingbackTone UseAsRingbackTune UseAsRingtone
-    UseAsRingtune UseAsScreensaver UseAsVoiceMail UseAsWallpaper UseForIdentification UseInMobilePhoneMessaging
-    UseInPhoneListening UserMakeAvailableLabelProvided UserMakeAvailableUserProvided Webcast""".split()  # noqa: SIM905
-)
-"""DDEX's own use types, all of them of listening, sale and copying: none ever stands for an AI use, whatever a mapping
-says."""
+__all__ = ["Header", "grants_of"]
 
 _LAST_MINUTE: Final = time(23, 59)
 

@@ -5,15 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from earmark.rights.columns import meant_by
-from earmark.rights.kinds import KINDS, Kind
+from earmark.rights.kinds import KINDS, PROVENANCE, Kind
 from earmark.rights.rows import BadCell, parse_cells
 from earmark.rights.sources.incoming import Incoming, Statement
 from earmark.rights.table import text_lines
 
 __all__ = ["read_json_lines"]
-
-# Keys that an export adds to each fact: where it once came from.
-_PROVENANCE = frozenset({"kind", "source", "source_sha256", "message_id"})
 
 
 def read_json_lines(incoming: Incoming) -> Iterator[Statement]:
@@ -65,7 +62,7 @@ def _unknown_keys(values: Mapping[str, Any], kind: Kind, number: int) -> Iterato
     """Complain of keys that are probably meant for a column which narrows a fact."""
     absent = sorted(set(kind.columns).difference(values))
     for key in values:
-        if key not in kind.columns and key not in _PROVENANCE and (meant := meant_by(key, absent)):
+        if key not in kind.columns and key not in ("kind", *PROVENANCE) and (meant := meant_by(key, absent)):
             yield BadCell(line=number, column=key, complaint=f"unknown; is it {meant}? Name it so, or drop it")
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from earmark.errors import ParameterError, RegistryError
 from earmark.rights.columns import match_columns
-from earmark.rights.kinds import KINDS
+from earmark.rights.kinds import KINDS, PROVENANCE
 from earmark.rights.rows import BadCell, parse_row
 from earmark.rights.sources.incoming import Incoming, Notice, Statement
 from earmark.rights.table import Row
@@ -94,8 +94,8 @@ def _facts_of(title: str, rows: Iterable[list[str]], name: str | None, incoming:
             while texts and not texts[-1]:
                 texts.pop()
             columns = match_columns(Row(line=line, cells=tuple(texts)), source, KINDS[name] if name else None)
-            if columns.ignored:
-                yield Notice(words=f"sheet {title}: columns that mean nothing here: {', '.join(columns.ignored)}")
+            if ignored := [name for name in columns.ignored if name not in PROVENANCE]:
+                yield Notice(words=f"sheet {title}: columns that mean nothing here: {', '.join(ignored)}")
             continue
         width = len(columns.names)
         if any(texts[width:]):
