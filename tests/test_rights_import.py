@@ -166,7 +166,9 @@ def one_line(fact):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(grants() | RECORDINGS | HOLDINGS | RESERVATIONS, min_size=1, max_size=8), st.sampled_from(TABLE_FORMATS))
+@given(
+    st.lists(grants() | RECORDINGS | HOLDINGS | RESERVATIONS, min_size=1, max_size=8), st.sampled_from(TABLE_FORMATS)
+)
 def test_an_export_gives_back_what_was_imported(tmp_path_factory, facts, form):
     folder = tmp_path_factory.mktemp("trip")
     with rewritten(folder / "one", wait_s=0) as connection:
@@ -537,7 +539,7 @@ def test_a_truncated_registry_raises_our_error(registry, write, size):
         read_registry(registry)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_damaged_registry_raises_our_error_or_is_read(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damage")

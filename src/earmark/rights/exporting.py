@@ -14,7 +14,7 @@ from earmark.rights.kinds import KINDS, PROVENANCE, Fact, Kind, kind_of
 from earmark.rights.recording_table import open_read_only
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.reservations import RESERVED_SCOPES, Reservation
-from earmark.rights.schema import MAGIC, check_version
+from earmark.rights.schema import DAMAGE, MAGIC, check_version
 from earmark.rights.tables import FactTable, write_json_lines, write_tables
 from earmark.rights.territories import COUNTRIES
 
@@ -170,5 +170,5 @@ def _rows(connection: sqlite3.Connection, kind: Kind, path: Path) -> Iterator[Se
     try:
         for row in connection.execute(query):
             yield ["" if cell is None else str(cell) for cell in row]
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise RegistryDamagedError(f"{path}: damaged: {error}") from error

@@ -2,11 +2,9 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
 from itertools import product
 from typing import Final
 
-from earmark.rights.cells import parse_share
 from earmark.rights.facts import Recording, known_isrc
 from earmark.rights.identifiers import fold_name
 from earmark.rights.recording_table import RecordingTable
@@ -62,7 +60,7 @@ def holders_of(registry: Registry | None, recording: Recording) -> Holders:
     if registry is not None and registry.recordings is not None:
         _, held = registry.recordings.look_up(fold_name(recording.track_id), known_isrc(recording.isrc))
         if held:
-            return _whole(tuple((holder, None if share is None else _share(share)) for holder, share in held))
+            return _whole(tuple(held))
     name = " ".join((recording.rightsholder or "").split())
     return ((name, Fraction(1)),) if name else ()
 
@@ -105,7 +103,7 @@ def cases_of(recording: Recording, table: RecordingTable) -> tuple[Case, ...]:
     known, held = table.look_up(fold_name(recording.track_id), isrc)
     if not known and not held:
         return (Case(recording=recording),)
-    holders = _whole(tuple([(name, None if share is None else _share(share)) for name, share in held]))
+    holders = _whole(tuple(held))
     isrcs = _distinct([isrc, *[row[0] for row in known]])
     labels = _distinct([recording.label, *[row[2] for row in known]])
     upc = recording.upc
@@ -131,9 +129,6 @@ def cases_of(recording: Recording, table: RecordingTable) -> tuple[Case, ...]:
             for one_isrc, label, account in product(isrcs, labels, accounts)
         ]
     )
-
-
-_share = lru_cache(maxsize=4096)(parse_share)
 
 
 def _whole(holders: Holders) -> Holders:

@@ -14,7 +14,7 @@ from earmark.rights.kinds import GRANTS, RESERVATIONS, Kind
 from earmark.rights.recording_table import RecordingTable, open_read_only
 from earmark.rights.registry import Registry, bad_links, duplicate_ids, make_registry, report_mistakes
 from earmark.rights.rows import BadCell, parse_cells, parse_row
-from earmark.rights.schema import MAGIC, check_version
+from earmark.rights.schema import DAMAGE, MAGIC, check_version
 from earmark.rights.table import Row, open_table
 
 __all__ = ["facts_in", "read_registry"]
@@ -147,14 +147,14 @@ def facts_in(connection: sqlite3.Connection, kind: Kind, path: Path) -> Iterator
                     f"{path}: damaged: table {kind.name}, column {wrong.column}: {wrong.complaint}"
                 )
             yield fact
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise RegistryDamagedError(f"{path}: damaged: {error}") from error
 
 
 def _has_rows(connection: sqlite3.Connection, table: str) -> bool:
     try:
         return connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise RegistryDamagedError(f"damaged: {error}") from error
 
 

@@ -3,15 +3,19 @@
 import os
 import sqlite3
 from collections.abc import Iterator
+from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from earmark.errors import EarmarkError, RegistryDamagedError, RegistryError
+from earmark.errors import EarmarkError, ParameterError, RegistryDamagedError, RegistryError
+from earmark.rights.cells import parse_share
 from earmark.rights.identifiers import fold_name
 from earmark.rights.kinds import HOLDINGS, RECORDINGS
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.rows import parse_cells
+from earmark.rights.schema import DAMAGE
 
 __all__ = ["RecordingTable", "open_read_only"]
 
@@ -43,12 +47,14 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     try:
         uri = f"file:{quote(os.fsencode(path.absolute()))}?mode=ro&immutable=1"
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    except sqlite3.Error as error:
+    except DAMAGE as error:
         raise RegistryError(f"{path} cannot be opened: {error}") from error
 
 
 Known = tuple[str | None, str | None, str | None]
-Held = tuple[str, str | None]
+Held = tuple[str, Fraction | None]
+
+_share = lru_cache(maxsize=4096)(parse_share)
 
 
 class RecordingTable:
@@ -134,7 +140,7 @@ class RecordingTable:
         -------
         known : list of (str or None, str or None, str or None)
             ISRC, UPCs set apart by spaces, and label.
-        held : list of (str, str or None)
+        held : list of (str, Fraction or None)
             Names and shares.
 
         Raises
@@ -150,7 +156,10 @@ class RecordingTable:
         if not held:
             isrc = isrc or next((row[0] for row in known), None)
             held = [] if isrc is None else self._rows(_HELD_BY_ISRC, isrc)
-        return known, held
+        try:
+            return known, [(name, None if share is None else _share(share)) for name, share in held]
+        except (ParameterError, TypeError) as error:
+            raise RegistryDamagedError(f"{self._path}: damaged: table holdings: {error}") from error
 
     def _entries(self, where: str, value: str) -> Iterator[RecordingEntry]:
         for track_id, isrc, iswc, grid, upc, title, artists, label, p_line, duration_s, line in self._rows(
@@ -176,7 +185,7 @@ class RecordingTable:
         assert self._connection is not None
         try:
             return self._connection.execute(query, (value,)).fetchall()
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise RegistryDamagedError(f"{self._path}: damaged: {error}") from error
 
     def open(self) -> None:
@@ -197,7 +206,7 @@ class RecordingTable:
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()  # opens the file
             if self.stamp_of(self._path) != self._stamp:
                 raise RegistryError(f"{self._path} has been changed since it was first opened; start again")
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             connection.close()
             raise RegistryDamagedError(f"{self._path}: damaged: {error}") from error
         except EarmarkError:

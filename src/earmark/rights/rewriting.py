@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from earmark.errors import RegistryDamagedError, RegistryError, RegistryLockedError
-from earmark.rights.schema import MAGIC, MIGRATIONS, migrate
+from earmark.rights.schema import DAMAGE, MAGIC, MIGRATIONS, migrate
 
 __all__ = ["rewritten"]
 
@@ -62,7 +62,7 @@ def rewritten(path: Path, *, wait_s: float, migrations: tuple[str, ...] = MIGRAT
             connection.execute("COMMIT")
             connection.close()
             _put(aside, path)
-        except sqlite3.Error as error:
+        except DAMAGE as error:
             raise RegistryDamagedError(f"{path} cannot be written: {error}") from error
         except OSError as error:
             raise RegistryError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -8,13 +8,16 @@ from typing import Final
 from earmark.errors import RegistryDamagedError, RegistryError, RegistryVersionError
 from earmark.rights.kinds import Kind
 
-__all__ = ["KEYS", "MAGIC", "MIGRATIONS", "check_version", "columns_of", "migrate", "version_of"]
+__all__ = ["DAMAGE", "KEYS", "MAGIC", "MIGRATIONS", "check_version", "columns_of", "migrate", "version_of"]
 
 MAGIC: Final = b"SQLite format 3\x00"
 """The first bytes of every SQLite file."""
 
 # `PRAGMA application_id` of a registry: 'EMRK'.
 _APPLICATION_ID: Final = 0x454D524B
+
+DAMAGE: Final = (sqlite3.Error, UnicodeError, OverflowError)
+"""What sqlite3 raises for a damaged file: also where it cannot decode a text or its own words about it."""
 
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "recordings": ("track_key",),
@@ -97,7 +100,7 @@ def version_of(connection: sqlite3.Connection, path: Path) -> int:
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         empty = connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None
-    except sqlite3.DatabaseError as error:
+    except DAMAGE as error:
         raise RegistryDamagedError(f"{path}: damaged: {error}; expected a registry file") from error
     if empty and application == version == 0:
         return 0

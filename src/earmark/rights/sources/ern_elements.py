@@ -72,7 +72,9 @@ def elements_of(incoming: Incoming) -> Iterator[tuple[str, Element]]:
                 n_elements = 0
             depth -= 1
     except etree.XMLSyntaxError as error:
-        raise RegistryError(f"{incoming.path} is no well-formed XML: {error.msg}") from error
+        first = next(iter(events.error_log), None)
+        words = str(error.msg) if first is None else f"line {first.line}: {' '.join(first.message.split())}"
+        raise RegistryError(f"{incoming.path} is no well-formed XML: {words}") from error
 
 
 def _check_root(root: Element, incoming: Incoming) -> None:
