@@ -23,8 +23,9 @@ from earmark.audio.render import encode, read_full_band
 from earmark.catalog import build_catalog
 from earmark.catalog.metadata import read_metadata
 from earmark.cli import main
+from earmark.cli.bundled import open_bundle
+from earmark.cli.demo import make_rights
 from earmark.cli.exit_codes import FAIL_ON
-from earmark.cli.planting import REGISTRY
 from earmark.fingerprint import load_model
 from earmark.rights import PERMISSIONS, SCOPES, read_registry
 from earmark.rights.columns import KNOWN_COLUMNS
@@ -242,7 +243,7 @@ def demo_folder(tmp_path_factory):
         parts.append(y[start_s * sr : (start_s + 20) * sr])
     encode(np.concatenate(parts), sr, folder / "corpus" / "medley" / "two-tracks.mp3", bit_rate=128_000)
     (folder / "corpus" / "readme.txt").write_text("no audio")
-    (folder / "rights.csv").write_text(REGISTRY)
+    make_rights(folder, open_bundle())
     build_catalog(
         folder / "music.catalog",
         [DATA / tracks[track_id]["path"] for track_id, _ in MEDLEY],
@@ -251,7 +252,14 @@ def demo_folder(tmp_path_factory):
         jobs=1,
     )
     use = ["--licensee", "Acme AI", "--use", "ai_training", "--territory", "US", "--as-of", "2026-11-01"]
-    options = ["--catalog", folder / "music.catalog", "--out", folder / "scan", "--registry", folder / "rights.csv"]
+    options = [
+        "--catalog",
+        folder / "music.catalog",
+        "--out",
+        folder / "scan",
+        "--registry",
+        folder / "rights.registry",
+    ]
     process = run_earmark("scan", folder / "corpus", *options, *use, "--jobs", "1")
     assert process.returncode == 0, process.stderr
     return root

@@ -137,7 +137,7 @@ def test_a_message_of_version_4_3(take, tmp_path):
     assert (entry.duration_s, entry.track_id) == (215.2, None)
     assert holders_of(registry, Recording(isrc="GBAYE6800011")) == (("Small Label", Fraction(1)),)
     (grant,) = registry.grants
-    assert grant.grant_id == "ern:PADPIDA2014021501L:MSG-1:R0/2/AiTraining"
+    assert grant.grant_id == "PADPIDA2014021501L:MSG-1:R0/2/AiTraining"
     assert (grant.licensee, grant.scope, grant.permission) == ("Acme AI", "ai_training", "allowed")
     assert (grant.upc, grant.isrc, grant.rightsholder) == ("0036000291452", None, None)
     assert (grant.territories, grant.valid_from, grant.valid_to) == (
@@ -145,7 +145,7 @@ def test_a_message_of_version_4_3(take, tmp_path):
         date(2026, 1, 1),
         date(2026, 12, 31),
     )
-    assert grant.contract_ref == "ERN message MSG-1 of PADPIDA2014021501L, deal 2, FlatFee"
+    assert grant.contract_ref == "ERN message MSG-1, deal 2, FlatFee"
     assert notices == (
         f"{tmp_path}/message.xml: use types that say nothing of AI and give no grant: ConditionalDownload (1), "
         "OnDemandStream (1)",

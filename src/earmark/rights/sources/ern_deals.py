@@ -159,12 +159,12 @@ def _grants(terms: _Terms, meaning: UseMeaning, place: str) -> Iterator[dict[str
         for each in element.iterfind("{*}CommercialModelType")
     ]
     sender = header.sender.dpid or header.sender.name
-    reference = [f"ERN message {header.message_id} of {sender}", f"deal {terms.reference or terms.number}", *models]
+    reference = [f"ERN message {header.message_id}", f"deal {terms.reference or terms.number}", *models]
     periods = list(element.iterfind("{*}ValidityPeriod"))
     wide = permission == "not_allowed"
     for at_period, (start, end) in enumerate([_period(each, wide=wide) for each in periods] or [("", "")], 1):
         for at_channel, licensee in enumerate(licensees, 1):
-            parts = [f"ern:{sender}:{header.message_id}:{place}"]
+            parts = [f"{sender}:{header.message_id}:{place}"]
             parts += [f"period{at_period}"] if len(periods) > 1 else []
             parts += [f"channel{at_channel}"] if len(licensees) > 1 else []
             yield {
