@@ -125,9 +125,9 @@ def write_message(path, n_bytes):
         file.write(
             '<?xml version="1.0" encoding="UTF-8"?>\n<ern:NewReleaseMessage xmlns:ern="http://ddex.net/xml/ern/43">'
             "<MessageHeader><MessageId>BIG</MessageId><MessageSender><PartyId>PADPIDA2014021501L</PartyId>"
-            "</MessageSender><MessageRecipient><PartyName><FullName>Acme AI</FullName></PartyName></MessageRecipient></MessageHeader>"
-            "<PartyList><Party><PartyReference>P1</PartyReference><PartyName><FullName>Small Label</FullName>"
-            "</PartyName></Party></PartyList><ResourceList>\n"
+            "</MessageSender><MessageRecipient><PartyName><FullName>Acme AI</FullName></PartyName></MessageRecipient>"
+            "</MessageHeader><PartyList><Party><PartyReference>P1</PartyReference><PartyName>"
+            "<FullName>Small Label</FullName></PartyName></Party></PartyList><ResourceList>\n"
         )
         file.writelines(recording.format(n=n, isrc=isrc_of(n)) for n in range(n_recordings))
         file.write("</ResourceList><ReleaseList>\n")

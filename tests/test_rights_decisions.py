@@ -378,6 +378,22 @@ def test_holders_that_contradict_the_catalog(registry_of):
     assert decide(replace(CATALOG, rightsholder="jane"), registry, USE).status == "unlicensed"
 
 
+@pytest.mark.parametrize(("second", "status"), [("jane", "licensed"), ("John", "review")])
+def test_holders_by_track_ids_that_the_catalog_does_not_use(registry_of, second, status):
+    facts = [RecordingEntry(track_id=track_id, isrc="GBAYE6800011") for track_id in ("a", "b")]
+    facts += [Holding(track_id="a", rightsholder="Jane"), Holding(track_id="b", rightsholder=second)]
+    registry = registry_of(*facts, grant("G1", rightsholder="Jane"))
+    found = decide(Recording(track_id="album/01.flac", isrc="GBAYE6800011"), registry, USE)
+    assert found.status == status, found.reason
+    assert holders_of(registry, Recording(isrc="GBAYE6800011")) == (("Jane", Fraction(1)),)
+
+
+def test_holders_by_an_isrc_beside_a_track_id(registry_of):
+    registry = registry_of(replace(JANE, isrc="GBAYE6800011"), replace(JOHN, isrc="GBAYE6800011"))
+    assert len(holders_of(registry, Recording(isrc="GBAYE6800011"))) == 2
+    assert holders_of(registry, Recording(track_id="t7", isrc="GBAYE6800011"))[0] == ("Jane", Fraction(1, 2))
+
+
 def test_runners_up_say_why_they_do_not_decide():
     grants = [
         grant("G1", track_id="t1", permission="not_allowed"),

@@ -66,6 +66,8 @@ class GrantIndex:
     buckets : dict
         By (shape, known columns among it), then by those columns' values, then by (licensee, scope): the clauses. A
         recording of which some columns are unknown is looked up by those that are known.
+    columns : frozenset of int
+        All that are in some shape.
     for_products : bool
         Whether some grant is for one product only.
     successors : dict of str to tuple of Grant
@@ -74,6 +76,7 @@ class GrantIndex:
 
     shapes: tuple[_Columns, ...]
     buckets: dict[tuple[_Columns, _Columns], dict[tuple[str | None, ...], _Bucket]]
+    columns: frozenset[int]
     for_products: bool
     successors: dict[str, tuple[Grant, ...]]
 
@@ -113,6 +116,7 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
     return GrantIndex(
         shapes=tuple(sorted({shape for shape, _ in buckets})),
         buckets=buckets,
+        columns=frozenset(column for shape, _ in buckets for column in shape),
         for_products=any(grant.product for grant in grants),
         successors=successors,
     )
@@ -181,8 +185,9 @@ def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | N
     return None
 
 
-def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], ...]) -> Iterator[_Bucket]:
-    """Yield the bucket of each shape that agrees with what is known of the recording."""
+def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], ...]) -> list[_Bucket]:
+    """Return the bucket of each shape that agrees with what is known of the recording."""
+    found: list[_Bucket] = []
     complete = None not in coverages[0]
     for shape in index.shapes:
         known = shape if complete else tuple([column for column in shape if coverages[0][column] is not None])
@@ -190,7 +195,8 @@ def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], .
         for coverage in coverages if UPC in known else coverages[:1]:
             bucket = buckets.get(tuple([coverage[column] for column in known]))
             if bucket is not None:
-                yield bucket
+                found.append(bucket)
+    return found
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:

@@ -49,8 +49,9 @@ def holders_of(registry: Registry | None, recording: Recording) -> Holders:
     -------
     tuple of (str, Fraction or None)
         Name and share [0 < share <= 1; None is not known] of each holder that the registry names, in the order of its
-        import; the shares add up to 1 (give or take 0.001) or less, where the rest is not known. If the registry names
-        none: the catalog's `rightsholder` with the share 1; nothing if there is none either.
+        import, the first account where there are several; the shares add up to 1 (give or take 0.001) or less, where
+        the rest is not known. If the registry names none: the catalog's `rightsholder` with the share 1; nothing if
+        there is none either.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def holders_of(registry: Registry | None, recording: Recording) -> Holders:
     if registry is not None and registry.recordings is not None:
         _, held = registry.recordings.look_up(fold_name(recording.track_id), known_isrc(recording.isrc))
         if held:
-            return _whole(tuple(held))
+            return _whole(held[0])
     name = " ".join((recording.rightsholder or "").split())
     return ((name, Fraction(1)),) if name else ()
 
@@ -103,16 +104,15 @@ def cases_of(recording: Recording, table: RecordingTable) -> tuple[Case, ...]:
     known, held = table.look_up(fold_name(recording.track_id), isrc)
     if not known and not held:
         return (Case(recording=recording),)
-    holders = _whole(tuple(held))
+    accounts: list[Holders] = [_whole(holders) for holders in held] or [()]
     isrcs = _distinct([isrc, *[row[0] for row in known]])
     labels = _distinct([recording.label, *[row[2] for row in known]])
     upc = recording.upc
     for row in known:
         if row[1]:
             upc = (*upc, *row[1].split())
-    accounts: list[Holders] = [holders]
     catalog = fold_name(recording.rightsholder)
-    if holders and catalog is not None and catalog not in {fold_name(name) for name, _ in holders}:
+    if held and catalog is not None and catalog not in {fold_name(name) for name, _ in accounts[0]}:
         accounts.append(())
     return tuple(
         [

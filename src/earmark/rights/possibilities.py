@@ -78,7 +78,7 @@ def deciding_clause(clauses: Iterable[Clause]) -> Clause | None:
     return min(clauses, key=lambda clause: clause.order, default=None)
 
 
-def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
+def open_facts(facts: Facts, index: GrantIndex, *, all_columns: bool = False) -> list[OpenFact]:
     """List the unknown facts.
 
     Parameters
@@ -87,6 +87,8 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
         What is known.
     index : GrantIndex
         The registry's grants.
+    all_columns : bool
+        Whether to list facts of the recording that no grant asks for.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
             )
         )
     for column, value in enumerate(facts.coverages[0]):
-        if value is None:
+        if value is None and (all_columns or column in index.columns):
             found.append(_named(f"the recording's {COVERAGE_WORDS[column]}", _coverage_of(column), of_use=False))
     return found
 

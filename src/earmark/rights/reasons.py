@@ -276,7 +276,7 @@ def _asked(facts: Facts) -> str:
 def _list_columns(named: Recording | Grant, separator: str) -> str:
     """Name what a recording is, or what a grant covers, by its coverage columns."""
     columns = zip(COVERAGE_WORDS, (getattr(named, column) for column in COVERAGE_COLUMNS), strict=True)
-    return separator.join(f"{word} {_clean(value)}" for word, value in columns if _clean(value))
+    return separator.join([f"{word} {name}" for word, value in columns if value and (name := _clean(value))])
 
 
 def _clean(text: str | tuple[str, ...] | None) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +24,9 @@ _BY_TRACK: Final = (
     "SELECT isrc, upc, label, NULL, NULL FROM recordings WHERE track_key = ?1 UNION ALL "
     "SELECT NULL, NULL, NULL, rightsholder, share FROM holdings WHERE track_key = ?1"
 )
-_BY_ISRC: Final = "SELECT isrc, upc, label FROM recordings WHERE isrc = ? ORDER BY rowid"
-_HELD_BY_ISRC: Final = "SELECT rightsholder, share FROM holdings WHERE track_key IS NULL AND isrc = ? ORDER BY rowid"
+_BY_ISRC: Final = "SELECT isrc, upc, label, track_key FROM recordings WHERE isrc = ? ORDER BY rowid"
+_HELD_BY_TRACK: Final = "SELECT rightsholder, share FROM holdings WHERE track_key = ? ORDER BY rowid"
+_HELD_BY_ISRC: Final = "SELECT rightsholder, share, track_key FROM holdings WHERE isrc = ? ORDER BY rowid"
 _CACHE_KIB: Final = 65536
 _RECORDING: Final = f"SELECT {', '.join(RECORDINGS.parsers)}, line FROM recordings"  # noqa: S608 - our own names
 _HOLDING: Final = f"SELECT {', '.join(HOLDINGS.parsers)}, line FROM holdings"  # noqa: S608
@@ -52,7 +53,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 Known = tuple[str | None, str | None, str | None]
-Held = tuple[str, Fraction | None]
+Held = tuple[tuple[str, Fraction | None], ...]
 
 _share = lru_cache(maxsize=4096)(parse_share)
 
@@ -123,11 +124,11 @@ class RecordingTable:
         key = fold_name(track_id)
         found = [] if key is None else list(self._holdings(" WHERE track_key = ?", key))
         if not found and isrc is not None:
-            found = list(self._holdings(" WHERE track_key IS NULL AND isrc = ?", isrc))
+            found = list(self._holdings(" WHERE isrc = ?", isrc))
         return found
 
     def look_up(self, track_id: str | None, isrc: str | None) -> tuple[list[Known], list[Held]]:
-        """Find what decisions need: as `recordings` and `holdings`, in one question where there is a track id.
+        """Find what decisions need, in one question where the track id is known here.
 
         Parameters
         ----------
@@ -139,9 +140,10 @@ class RecordingTable:
         Returns
         -------
         known : list of (str or None, str or None, str or None)
-            ISRC, UPCs set apart by spaces, and label.
-        held : list of (str, Fraction or None)
-            Names and shares.
+            ISRC, UPCs set apart by spaces, and label: of this track id, else of all that have this ISRC.
+        held : list of tuple of (str, Fraction or None)
+            Names and shares: of this track id, else of the ISRC. Several where track ids of one ISRC are held
+            differently; none where nothing is known.
 
         Raises
         ------
@@ -149,15 +151,28 @@ class RecordingTable:
             As of `recordings`.
         """
         rows = [] if track_id is None else self._rows(_BY_TRACK, track_id)
-        known = [row[:3] for row in rows if row[3] is None]
-        held = [row[3:] for row in rows if row[3] is not None]
+        known: list[Known] = [row[:3] for row in rows if row[3] is None]
+        held = [self._held([row[3:] for row in rows if row[3] is not None])]
+        others: list[str] = []
         if not known and isrc is not None:
-            known = self._rows(_BY_ISRC, isrc)
-        if not held:
+            found = self._rows(_BY_ISRC, isrc)
+            known, others = [row[:3] for row in found], [row[3] for row in found if row[3] is not None]
+        if not held[0]:
+            held = [self._held(self._rows(_HELD_BY_TRACK, key)) for key in others]
             isrc = isrc or next((row[0] for row in known), None)
-            held = [] if isrc is None else self._rows(_HELD_BY_ISRC, isrc)
+            held += [] if isrc is None else self._held_by_isrc(isrc, alone=bool(rows))
+        return known, list(dict.fromkeys(filter(None, held)))
+
+    def _held_by_isrc(self, isrc: str, *, alone: bool) -> list[Held]:
+        """Return who holds an ISRC: by each track id that has it, or by the ISRC alone."""
+        groups: dict[str | None, list[tuple[str, str | None]]] = {}
+        for name, share, key in self._rows(_HELD_BY_ISRC, isrc):
+            groups.setdefault(key, []).append((name, share))
+        return [self._held(rows) for key, rows in groups.items() if key is None or not alone]
+
+    def _held(self, rows: Sequence[tuple[str, str | None]]) -> Held:
         try:
-            return known, [(name, None if share is None else _share(share)) for name, share in held]
+            return tuple([(name, None if share is None else _share(share)) for name, share in rows])
         except (ParameterError, TypeError) as error:
             raise RegistryDamagedError(f"{self._path}: damaged: table holdings: {error}") from error
 

@@ -53,7 +53,8 @@ CREATE TABLE holdings (
     source_id INTEGER NOT NULL REFERENCES sources, line INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX holdings_by_track ON holdings (track_key, holder_key) WHERE track_key IS NOT NULL;
-CREATE UNIQUE INDEX holdings_by_isrc ON holdings (isrc, holder_key) WHERE track_key IS NULL;
+CREATE UNIQUE INDEX holdings_by_isrc_alone ON holdings (isrc, holder_key) WHERE track_key IS NULL;
+CREATE INDEX holdings_by_isrc ON holdings (isrc) WHERE isrc IS NOT NULL;
 CREATE TABLE grants (
     rowid INTEGER PRIMARY KEY, grant_id TEXT NOT NULL UNIQUE, licensee TEXT NOT NULL, scope TEXT NOT NULL,
     permission TEXT NOT NULL, product TEXT, exclusive TEXT, track_id TEXT, isrc TEXT, upc TEXT, label TEXT,

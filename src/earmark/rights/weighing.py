@@ -9,6 +9,7 @@ from earmark.rights.grants import Permission
 from earmark.rights.index import Clause, GrantIndex, clauses_about
 from earmark.rights.possibilities import (
     OpenFact,
+    deciding_clause,
     holds_on,
     open_facts,
     possible_contradiction,
@@ -82,7 +83,7 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
     index = registry.index
     clauses = [clause for clause in clauses_about(index, facts) if _may_apply(clause, facts, index)]
     unknown = [fact for fact in open_facts(facts, index) if fact.of_use or any(map(fact.matters_to, clauses))]
-    deciders = _until_two_statuses(possible_deciders(clauses, unknown))
+    deciders = _until_two_statuses(possible_deciders(clauses, unknown)) if unknown else [deciding_clause(clauses)]
     status, *others = {_status_of(decider) for decider in deciders}
     grants = [decider for decider in deciders if decider is not None]
     if others:
@@ -165,7 +166,9 @@ def _rival(clauses: Sequence[Clause], facts: Facts, registry: Registry) -> Claus
     if not rivals:
         return None
     everything = [*clauses, *rivals]
-    unknown = [fact for fact in open_facts(facts, registry.index) if any(map(fact.matters_to, everything))]
+    unknown = [
+        fact for fact in open_facts(facts, registry.index, all_columns=True) if any(map(fact.matters_to, everything))
+    ]
     return possible_contradiction(clauses, rivals, unknown)
 
 
