@@ -1,45 +1,22 @@
 """`earmark scan`."""
 
-import re
-from datetime import date
 from pathlib import Path
 
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
+from earmark.cli.use_options import takes_use
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
-from earmark.rights import SCOPES, Use
+from earmark.rights import Use
 
 __all__ = ["scan"]
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-class _Date(click.ParamType[date]):
-    """A day, as YYYY-MM-DD and in no other form."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            if not _DATE.fullmatch(str(value)):
-                raise ValueError("of another form")
-            return date.fromisoformat(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} is no day; expected YYYY-MM-DD ({error})", param, ctx)
 
 
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
-@click.option("--registry", type=click.Path(path_type=Path), help="License registry, a CSV file.")
-@click.option("--licensee", help="Who wants to use the corpus.")
-@click.option("--use", "scope", type=click.Choice(SCOPES), help="What for.")
-@click.option("--territory", help="In which country, as two letters (ISO 3166).")
-@click.option("--as-of", type=_Date(), metavar="YYYY-MM-DD", help="On which day.")
+@click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
 @click.option(
     "--effort",
     type=click.Choice(EFFORTS),
@@ -56,6 +33,7 @@ class _Date(click.ParamType[date]):
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@takes_use
 @click.pass_context
 def scan(
     ctx: click.Context,
@@ -64,10 +42,7 @@ def scan(
     catalog: Path,
     out: Path,
     registry: Path | None,
-    licensee: str | None,
-    scope: str | None,
-    territory: str | None,
-    as_of: date | None,
+    use: Use,
     effort: str,
     max_e_value: float,
     jobs: int | None,
@@ -95,7 +70,7 @@ def scan(
         catalog=catalog,
         out=out,
         registry=registry,
-        use=Use(licensee=licensee, scope=scope, territory=territory, as_of=as_of),
+        use=use,
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
