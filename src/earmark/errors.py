@@ -4,6 +4,8 @@
 
     EarmarkError
     ├── ParameterError            an argument out of its domain (also a ValueError)
+    ├── AuditError                a log, key, attestation or proof that cannot be made or read
+    │   └── TamperedError             files are not those that were logged (names file and line)
     ├── AudioError                a source gives no usable audio, or stops giving it
     │   ├── UnreadableAudioError      nothing could be decoded: no audio, damaged header, no such file
     │   └── TruncatedAudioError       decoding stopped before the declared end; what came before is good
@@ -20,6 +22,7 @@
 
 __all__ = [
     "AudioError",
+    "AuditError",
     "CatalogDamagedError",
     "CatalogError",
     "CatalogLockedError",
@@ -31,6 +34,7 @@ __all__ = [
     "ParameterError",
     "RegistryError",
     "ScanError",
+    "TamperedError",
     "TruncatedAudioError",
     "UnreadableAudioError",
 ]
@@ -42,6 +46,14 @@ class EarmarkError(Exception):
 
 class ParameterError(EarmarkError, ValueError):
     """An argument is out of its domain."""
+
+
+class AuditError(EarmarkError):
+    """A log, key, attestation or proof cannot be made or read."""
+
+
+class TamperedError(AuditError):
+    """Files are not those that were logged; the message names file and line."""
 
 
 class AudioError(EarmarkError):

@@ -18,7 +18,15 @@ __all__ = ["main"]
 logger = logging.getLogger(__name__)
 
 # Name -> module that has a command of that name; alphabetical.
-_COMMANDS = {"catalog": "earmark.cli.catalog", "demo": "earmark.cli.demo", "scan": "earmark.cli.scan"}
+_COMMANDS = {
+    "attest": "earmark.cli.attest",
+    "catalog": "earmark.cli.catalog",
+    "demo": "earmark.cli.demo",
+    "keys": "earmark.cli.keys",
+    "prove": "earmark.cli.prove",
+    "scan": "earmark.cli.scan",
+    "verify": "earmark.cli.verify",
+}
 
 
 class _Earmark(click.Group):
@@ -79,7 +87,7 @@ def main(ctx: click.Context, *, quiet: bool, verbose: int) -> None:
     \b
     Exit codes:
       0    done, with or without findings
-      1    findings, as --fail-on asks
+      1    findings, as --fail-on asks; or `verify` found files that are not as they were written
       2    wrong usage, or failure
       3    nothing to scan, or every item failed
       4    incomplete: some items failed, or stopped by SIGTERM

@@ -78,6 +78,7 @@ def scan(
       earmark scan ~/corpus --catalog my.catalog --out scan1 --registry rights.csv \\
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
     """  # noqa: D301 - click reads the \b
+    from earmark.audit import logged
     from earmark.cli.exit_codes import exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
@@ -94,7 +95,7 @@ def scan(
         max_e_value=max_e_value,
         jobs=jobs,
     )
-    with stop_on_signals() as stop, scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
+    with stop_on_signals() as stop, logged(out), scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))
