@@ -249,7 +249,8 @@ def _fault_in_file(path: Path, digests: Sequence[int], *, only_start: bool) -> s
         if digest is None:
             return f"{path.name}, line {number} was removed"
         if digest != wanted:
-            return f"{path.name}, line {number} {_difference([digest, *itertools.islice(found, _WINDOW)], expected, number)}"
+            following = [digest, *itertools.islice(found, _WINDOW)]
+            return f"{path.name}, line {number} {_difference(following, expected, number)}"
     if not only_start and next(found, None) is not None:
         return f"{path.name}, line {len(expected) + 1} was added"
     return None
