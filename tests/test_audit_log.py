@@ -98,19 +98,23 @@ def changed(folder, name, change):
     return verify(folder).faults
 
 
-def some_lines(name):
-    """All lines of the files of lines; of the many of the summary, some."""
-    n = line_count(name)
-    return range(1, n + 1) if name != "summary.json" else sorted({*range(1, n + 1, 11), 2, n - 1, n})
+PLACES = 10
+every_line = pytest.mark.parametrize(("name", "place"), [(name, place) for name in FILES for place in range(PLACES)])
 
 
-every_line = pytest.mark.parametrize(
-    ("name", "number"), [(name, number) for name in FILES for number in some_lines(name)]
-)
+def line_at(name, place):
+    """One of ten places from the first line of a file to the last; all lines of the shorter files."""
+    return 1 + round(place * (line_count(name) - 1) / (PLACES - 1))
+
+
+def test_the_places_are_all_lines_of_the_files_of_lines():
+    for name in FILES[:-1]:
+        assert {line_at(name, place) for place in range(PLACES)} == set(range(1, line_count(name) + 1))
 
 
 @every_line
-def test_a_flipped_byte_is_named(tmp_path, name, number):
+def test_a_flipped_byte_is_named(tmp_path, name, place):
+    number = line_at(name, place)
     folder = copy_of_scan(tmp_path / "scan")
     lines = (folder / name).read_bytes().splitlines(keepends=True)
     line = lines[number - 1]
@@ -124,21 +128,25 @@ def test_a_flipped_byte_is_named(tmp_path, name, number):
 
 
 @every_line
-def test_a_dropped_line_is_named(tmp_path, name, number):
+def test_a_dropped_line_is_named(tmp_path, name, place):
+    number = line_at(name, place)
     faults = changed(copy_of_scan(tmp_path / "scan"), name, lambda lines: [*lines[: number - 1], *lines[number:]])
     assert len(faults) == 1
     assert faults[0].startswith(f"{name}, line {number} was removed")
 
 
 @every_line
-def test_a_line_that_stands_twice_is_named(tmp_path, name, number):
+def test_a_line_that_stands_twice_is_named(tmp_path, name, place):
+    number = line_at(name, place)
     faults = changed(copy_of_scan(tmp_path / "scan"), name, lambda lines: [*lines[:number], *lines[number - 1 :]])
     assert len(faults) == 1
     assert faults[0].startswith(f"{name}, line {number + 1} was added")
 
 
 @every_line
-def test_lines_in_another_order_are_named(tmp_path, name, number):
+def test_lines_in_another_order_are_named(tmp_path, name, place):
+    number = line_at(name, place)
+
     def swap(lines):
         beside = number % len(lines)
         lines[number - 1], lines[beside] = lines[beside], lines[number - 1]

@@ -17,6 +17,7 @@
     │   ├── CatalogLockedError        another process is writing
     │   └── ModelMismatchError        made with another fingerprint model
     ├── RegistryError             a license registry with a bad row (names file and line)
+    ├── ReportError               a report that cannot be written
     └── ScanError                 a scan that cannot start or go on
 """
 
@@ -33,6 +34,7 @@ __all__ = [
     "ModelMismatchError",
     "ParameterError",
     "RegistryError",
+    "ReportError",
     "ScanError",
     "TamperedError",
     "TruncatedAudioError",
@@ -98,6 +100,10 @@ class ModelMismatchError(CatalogError):
 
 class RegistryError(EarmarkError):
     """A license registry has a bad row; the message names file and line."""
+
+
+class ReportError(EarmarkError):
+    """A report cannot be written."""
 
 
 class ScanError(EarmarkError):

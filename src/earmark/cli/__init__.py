@@ -23,6 +23,7 @@ _COMMANDS = {
     "catalog": "earmark.cli.catalog",
     "demo": "earmark.cli.demo",
     "keys": "earmark.cli.keys",
+    "ledger": "earmark.cli.ledger",
     "prove": "earmark.cli.prove",
     "scan": "earmark.cli.scan",
     "verify": "earmark.cli.verify",
