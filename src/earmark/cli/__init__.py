@@ -25,6 +25,7 @@ _COMMANDS = {
     "keys": "earmark.cli.keys",
     "ledger": "earmark.cli.ledger",
     "prove": "earmark.cli.prove",
+    "report": "earmark.cli.report",
     "scan": "earmark.cli.scan",
     "verify": "earmark.cli.verify",
 }

@@ -90,11 +90,10 @@ def write_croissant(scan: Path, out: Path) -> None:
         "name": "earmark-scan",
         "description": (
             "Recordings of a catalog found in a corpus of audio, and whether a license covers their use. "
-            f"{summary['coverage']} {summary['limits']}"
+            f"Made by Earmark {summary['earmark_version']}. {summary['coverage']} {summary['limits']}"
         ),
         "version": "1.0.0",
         "datePublished": summary["finished"] or summary["started"],
-        "creator": {"@type": "sc:SoftwareApplication", "name": f"Earmark {summary['earmark_version']}"},
         "distribution": [_file(scan, out, name) for name in ROW_TABLES],
         "recordSet": [_record_set(name, row_table(scan, name).columns) for name in ROW_TABLES],
     }
