@@ -16,7 +16,7 @@
     │   ├── CatalogDamagedError       bytes on disk are not those that were written
     │   ├── CatalogLockedError        another process is writing
     │   └── ModelMismatchError        made with another fingerprint model
-    ├── RegistryError             a license registry with a bad row (names file and line)
+    ├── RegistryError             a license registry or list with a bad row (names file and line)
     ├── ReportError               a report that cannot be written
     └── ScanError                 a scan that cannot start or go on
 """
@@ -99,7 +99,7 @@ class ModelMismatchError(CatalogError):
 
 
 class RegistryError(EarmarkError):
-    """A license registry has a bad row; the message names file and line."""
+    """A license registry, or a list of cases, has a bad row; the message names file and line."""
 
 
 class ReportError(EarmarkError):

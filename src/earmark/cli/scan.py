@@ -36,6 +36,8 @@ class _Date(click.ParamType[date]):
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry, a CSV file.")
+@click.option("--allow", type=click.Path(path_type=Path), help="CSV list of cases that count as licensed.")
+@click.option("--ignore", type=click.Path(path_type=Path), help="CSV list of matches and items to leave out.")
 @click.option("--licensee", help="Who wants to use the corpus.")
 @click.option("--use", "scope", type=click.Choice(SCOPES), help="What for.")
 @click.option("--territory", help="In which country, as two letters (ISO 3166).")
@@ -58,6 +60,8 @@ def scan(
     catalog: Path,
     out: Path,
     registry: Path | None,
+    allow: Path | None,
+    ignore: Path | None,
     licensee: str | None,
     scope: str | None,
     territory: str | None,
@@ -90,6 +94,8 @@ def scan(
         catalog=catalog,
         out=out,
         registry=registry,
+        allow=allow,
+        ignore=ignore,
         use=Use(licensee=licensee, scope=scope, territory=territory, as_of=as_of),
         effort=effort,
         max_e_value=max_e_value,
