@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from earmark.audit import logged, verify, write_log
 from earmark.audit.merkle import leaf_hash, root_of
@@ -200,6 +203,36 @@ def test_a_record_with_good_hashes_and_bad_contents_is_named(tmp_path):
 
     (fault,) = changed(copy_of_scan(tmp_path / "scan"), "audit.jsonl", change)
     assert fault == "audit.jsonl, line 2 was changed: a digest is not 64 hexadecimal digits"
+
+
+# Values of every kind, small and wrong ones above all.
+anything = st.recursive(
+    st.sampled_from([None, True, 0, -1, 2**60, 0.5, "", "x", "0" * 64, "\udcff"]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["a", "size", "root"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_a_log_that_says_anything_is_a_fault_and_no_crash(tmp_path_factory, data):
+    folder = copy_of_scan(tmp_path_factory.mktemp("any") / "scan")
+    lines = (folder / "audit.jsonl").read_bytes().splitlines()
+    number = data.draw(st.integers(0, len(lines) - 1))
+    record = json.loads(lines[number])
+    key = data.draw(st.sampled_from(sorted(record)))
+    value = data.draw(anything.filter(lambda value: value != record[key]))
+    lines[number] = json.dumps(record | {key: value}, sort_keys=True, separators=(",", ":")).encode()
+    # Made to fit, as by somebody who means it: what every line names is the one before.
+    for at in range(number + 1, len(lines)):
+        fitting = json.loads(lines[at]) | {"prev": leaf_hash(lines[at - 1]).hex()}
+        lines[at] = json.dumps(fitting, sort_keys=True, separators=(",", ":")).encode()
+    (folder / "audit.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    (fault,) = verify(folder).faults
+    assert fault.startswith("audit.jsonl, line ")
+    shutil.rmtree(folder)
 
 
 def test_a_log_of_a_later_version_is_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Merkle trees against the text of RFC 6962, and proofs that do not hold for anything else."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.audit.merkle import (
@@ -56,6 +56,7 @@ def test_known_roots(size):
 
 
 @given(entries)
+@settings(deadline=None)
 def test_a_tree_that_grows_has_the_roots_of_the_rfc(given_entries):
     tree = Tree()
     for size, entry in enumerate(given_entries, 1):
@@ -64,6 +65,7 @@ def test_a_tree_that_grows_has_the_roots_of_the_rfc(given_entries):
 
 
 @given(entries, st.data())
+@settings(deadline=None)
 def test_inclusion(given_entries, data):
     index = data.draw(st.integers(0, len(given_entries) - 1))
     path = inclusion_path(leaves(given_entries), index)
@@ -80,6 +82,7 @@ def test_inclusion(given_entries, data):
 
 
 @given(entries, st.data())
+@settings(deadline=None)
 def test_consistency(given_entries, data):
     size = len(given_entries)
     old_size = data.draw(st.integers(1, size))
@@ -96,6 +99,7 @@ def test_consistency(given_entries, data):
 
 
 @given(st.lists(st.sampled_from([b"a", b"b"]), min_size=1, max_size=12), st.data())
+@settings(deadline=None)
 def test_a_changed_start_is_not_consistent(given_entries, data):
     old_size = data.draw(st.integers(1, len(given_entries)))
     at = data.draw(st.integers(0, old_size - 1))

@@ -47,6 +47,7 @@ weights = st.lists(st.fractions(0, 5, max_denominator=7), min_size=1, max_size=9
 
 
 @given(st.integers(0, 10**7), weights)
+@settings(deadline=None)
 def test_parts_sum_to_the_whole_and_are_fair(total, given_weights):
     whole = sum(given_weights)
     if not whole:
@@ -92,7 +93,7 @@ def test_a_currency_that_is_none(currency):
 
 @pytest.mark.parametrize("overlaps", OVERLAPS)
 @given(matches=of_item)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_no_moment_counts_twice_and_none_is_lost(matches, overlaps):
     owned = occupied_ms(matches, overlaps)
     assert owned == reference.owners(matches, overlaps)
@@ -143,7 +144,7 @@ SHARES = {
     currency=st.sampled_from(["EUR", "JPY", "KWD"]),
     shared=st.booleans(),
 )
-@settings(max_examples=15)
+@settings(max_examples=15, deadline=None)
 def test_the_parts_sum_to_the_whole_always(tmp_path_factory, by, overlaps, items, cents, currency, shared):
     scan = write_scan(tmp_path_factory.mktemp("scan"), items)
     options = {"holders_of": lambda recording: SHARES[recording.track_id]} if shared else {}

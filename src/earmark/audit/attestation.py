@@ -135,6 +135,8 @@ def parse_attestation(data: bytes) -> Attestation:
         envelope.verify([SSlibKey.from_crypto(public, keyid=fingerprint_of(public))], 1)
         if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, PREDICATE_TYPE):
             raise TamperedError(f"it is a statement of another kind; expected {PREDICATE_TYPE}")
+        if predicate["log"]["size"] < 1:
+            raise TamperedError("it signs no line of a log")
         return Attestation(
             data=data,
             size=int(predicate["log"]["size"]),

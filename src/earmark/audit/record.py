@@ -119,7 +119,7 @@ def parse_record(data: bytes) -> dict[str, Any]:
         raise AuditError(f"no record of canonical JSON: {error}") from error
     if canonical != data:
         raise AuditError("JSON that is not canonical (RFC 8785)")
-    if not isinstance(record, dict) or record.get("kind") not in _FIELDS or type(record.get("line")) is not int:
+    if not isinstance(record, dict) or record.get("kind") not in tuple(_FIELDS) or type(record.get("line")) is not int:
         raise AuditError(f"no record of a log; expected one of the kinds {', '.join(_FIELDS)}")
     for name, kind in _FIELDS[record["kind"]].items():
         if not isinstance(record.get(name, ...), kind):

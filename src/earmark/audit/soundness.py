@@ -29,14 +29,19 @@ def check_scan(scan: Path) -> tuple[LogCheck, tuple[str, ...]]:
     if check.faults:
         return check, check.faults
     faults = faults_in_files(scan, check)
-    if not any(fault.startswith(SUMMARY_FILE) for fault in faults) and check.end is not None:
-        summary = json.loads((scan / SUMMARY_FILE).read_bytes())
-        if not is_an_end_of(check.end, summary):
-            faults = (
-                *faults,
-                f"{LOG_FILE}, line {check.tree.size} was changed: it does not say what {SUMMARY_FILE} says",
-            )
+    if not any(fault.startswith(SUMMARY_FILE) for fault in faults) and not _agree(check, scan / SUMMARY_FILE):
+        number = check.tree.size
+        faults = (*faults, f"{LOG_FILE}, line {number} was changed: it does not say what {SUMMARY_FILE} says")
     return check, faults
+
+
+def _agree(check: LogCheck, path: Path) -> bool:
+    """Return whether the last record says what the summary says."""
+    try:
+        summary = json.loads(path.read_bytes())
+        return check.end is not None and isinstance(summary, dict) and is_an_end_of(check.end, summary)
+    except (ValueError, RecursionError):
+        return False
 
 
 def sound_log(scan: Path) -> LogCheck:
