@@ -22,7 +22,8 @@ from earmark.audit import (
     write_log,
     write_redacted,
 )
-from earmark.audit.record import canonical_json
+from earmark.audit.merkle import leaf_hash
+from earmark.audit.record import canonical_json, hidden_line
 from earmark.errors import AuditError, TamperedError
 
 from .audited_scan import ITEMS, MATCHED, audited_scan, copy_of_scan
@@ -64,6 +65,10 @@ def test_a_private_key_is_for_its_owner_alone(tmp_path):
     assert len(fingerprint) == 64
     with pytest.raises(AuditError, match=r"my\.key exists; expected a new file"):
         make_key(tmp_path / "my.key")
+    (tmp_path / "other.key.pub").touch()
+    with pytest.raises(AuditError, match=r"other\.key\.pub exists; expected a new file"):
+        make_key(tmp_path / "other.key")
+    assert not (tmp_path / "other.key").exists()
 
 
 def test_a_key_that_others_can_read_is_told(tmp_path, key, caplog):
@@ -426,6 +431,32 @@ def test_a_changed_redacted_folder_is_told(tmp_path, signed, public, name):
         name = "audit.jsonl"
     (fault,) = verify(tmp_path / "out", public_key=public).faults
     assert fault.startswith(f"{name} was removed")
+
+
+def test_a_match_cannot_be_hidden(tmp_path, signed, public):
+    write_redacted(signed, tmp_path / "out")
+    out = tmp_path / "out"
+    log = (out / "audit.redacted.jsonl").read_bytes().splitlines()
+    items = (out / "items.jsonl").read_bytes().splitlines(keepends=True)
+    number = next(n for n, line in enumerate(log) if b"a-chaos.wav" in line)
+    log[number] = hidden_line(leaf_hash(log[number]))
+    (out / "audit.redacted.jsonl").write_bytes(b"".join(line + b"\n" for line in log))
+    (out / "items.jsonl").write_bytes(b"".join(items[1:]))
+    matches = (out / "matches.jsonl").read_bytes().splitlines(keepends=True)
+    (out / "matches.jsonl").write_bytes(b"".join(matches[1:]))
+    (fault,) = verify(out, public_key=public).faults
+    assert "hidden lines must be of items without a match" in fault
+
+
+def test_a_redacted_folder_of_a_resumed_scan_verifies(tmp_path, key, public):
+    folder = stopped(tmp_path / "scan", 3)
+    write_log(folder)
+    go_on(folder, 7)
+    write_log(folder)
+    attest(folder, key)
+    shown = write_redacted(folder, tmp_path / "out")
+    assert (shown.n_shown, shown.n_hidden) == (3, 6)
+    assert verify(tmp_path / "out", public_key=public).faults == ()
 
 
 def test_a_redacted_folder_needs_an_attestation_and_a_new_folder(tmp_path, signed):

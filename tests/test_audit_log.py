@@ -309,6 +309,16 @@ def test_a_scan_is_not_resumed_from_changed_files(tmp_path, name):
     assert not list(folder.glob(".*"))
 
 
+def test_a_scan_does_not_begin_to_go_on_from_changed_files(tmp_path):
+    folder = stopped(tmp_path / "scan", 4)
+    write_log(folder)
+    (folder / "items.jsonl").write_bytes((folder / "items.jsonl").read_bytes().replace(b"0.0", b"0.5", 1))
+    begun = []
+    with pytest.raises(TamperedError, match=r"items\.jsonl, line \d was changed"), logged(folder):
+        begun.append(True)
+    assert begun == []
+
+
 def test_lines_that_no_run_logged_are_named(tmp_path):
     folder = stopped(tmp_path / "scan", 2)
     write_log(folder)
@@ -335,6 +345,8 @@ def test_matches_without_an_item_are_refused(tmp_path):
         ("items.jsonl", b"{", r"items\.jsonl, line 1: the line has no end"),
         ("matches.jsonl", b"[]\n", r"matches\.jsonl, line 1: not a row of matches"),
         ("summary.json", b"{}", r"summary\.json: not the summary of a scan"),
+        ("summary.json", b'{"schema_version": 1, "catalog": 3}', r"summary\.json: not the summary of a scan"),
+        ("summary.json", b"[]", r"summary\.json: not the summary of a scan"),
         ("summary.json", b'{"schema_version": 99}', r"schema_version is 99, this version of Earmark knows up to"),
     ],
 )

@@ -135,15 +135,16 @@ def parse_attestation(data: bytes) -> Attestation:
         envelope.verify([SSlibKey.from_crypto(public, keyid=fingerprint_of(public))], 1)
         if (statement["_type"], statement["predicateType"]) != (STATEMENT_TYPE, PREDICATE_TYPE):
             raise TamperedError(f"it is a statement of another kind; expected {PREDICATE_TYPE}")
-        if predicate["log"]["size"] < 1:
-            raise TamperedError("it signs no line of a log")
+        digests = {str(each["name"]): str(each["digest"]["sha256"]) for each in statement["subject"]}
+        if predicate["log"]["size"] < 1 or digests.keys() != set(_SUBJECTS):
+            raise TamperedError(f"it does not sign a log with the files {', '.join(_SUBJECTS)}")
         return Attestation(
             data=data,
             size=int(predicate["log"]["size"]),
             root=bytes.fromhex(predicate["log"]["root"]),
             begin=dict(predicate["begin"]),
             end=dict(predicate["end"]),
-            digests={str(each["name"]): str(each["digest"]["sha256"]) for each in statement["subject"]},
+            digests=digests,
             public_key=public,
         )
     except SecureSystemsError as error:

@@ -189,10 +189,26 @@ def _wrong_frame(line: _Line, number: int, check: LogCheck) -> str | None:
         expected = {"run": run, "tree": {"size": check.tree.size, "root": check.tree.root.hex()}}
         if not check.n_hidden:
             expected |= {"statuses": dict(check.totals.statuses), **check.totals.content()}
+        elif record.get("files") != _files_with_hidden(check, record):
+            return f"line {number} or one that is hidden was changed: hidden lines must be of items without a match"
     for key, value in expected.items():
         if record.get(key) != value:
             return f"line {number} was changed: {key} is not what the lines before it give"
     return None
+
+
+def _files_with_hidden(check: LogCheck, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what the end of a redacted log must say of the files, if no item with a match is hidden.
+
+    The digest of all lines of matches is known then; that of the lines of items is not, but their number is: each
+    hidden line is one of them, but for the summary of each run.
+    """
+    files = check.totals.content()["files"]
+    given = record.get("files")
+    items = given.get(ITEMS_FILE) if isinstance(given, dict) else None
+    digest = items.get("lines_sha256") if isinstance(items, dict) else None
+    n_items = check.totals.n_items + check.n_hidden - (check.n_runs + 1)
+    return {**files, ITEMS_FILE: {"lines": n_items, "lines_sha256": digest}}
 
 
 def _take(check: LogCheck, line: _Line) -> None:

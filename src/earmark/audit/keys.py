@@ -49,6 +49,9 @@ def make_key(path: Path) -> tuple[Path, str]:
     public = path.with_name(path.name + ".pub")
     key = Ed25519PrivateKey.generate()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    for file in (path, public):
+        if file.exists():
+            raise AuditError(f"{file} exists; expected a new file, as a key must not be lost")
     for file, data, mode in ((path, secret, 0o600), (public, public_pem(key.public_key()), 0o644)):
         try:
             number = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -56,8 +59,6 @@ def make_key(path: Path) -> tuple[Path, str]:
                 opened.write(data)
                 opened.flush()
                 os.fsync(opened.fileno())
-        except FileExistsError as error:
-            raise AuditError(f"{file} exists; expected a new file, as a key must not be lost") from error
         except OSError as error:
             raise AuditError(f"{file}: cannot be written: {error.strerror or error}") from error
     return public, fingerprint_of(key.public_key())

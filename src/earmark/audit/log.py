@@ -54,6 +54,7 @@ def logged(scan: Path) -> Iterator[None]:
         If the log cannot be written.
     """
     before = _summary_of(scan)
+    _Earlier(scan)
     try:
         yield
     except BaseException:
@@ -74,7 +75,8 @@ def _summary_of(scan: Path) -> bytes | None:
         return None
 
 
-def _read_summary(scan: Path) -> dict[str, Any]:
+def _read_summary(scan: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a summary says for the first record of a run, and what for the last."""
     path = scan / SUMMARY_FILE
     try:
         summary: dict[str, Any] = json.loads(path.read_bytes())
@@ -83,11 +85,11 @@ def _read_summary(scan: Path) -> dict[str, Any]:
                 f"{path}: schema_version is {summary['schema_version']}, this version of Earmark knows up to "
                 f"{SCHEMA_VERSION}"
             )
-        return summary
+        return _circumstances(summary), outcome_of(summary)
     except OSError as error:
         raise AuditError(f"{path}: {error.strerror or error}; expected the folder of a scan") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise AuditError(f"{path}: not the summary of a scan: {error}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise AuditError(f"{path}: not the summary of a scan: {error!r}") from error
 
 
 def write_log(scan: Path) -> None:
@@ -108,7 +110,7 @@ def write_log(scan: Path) -> None:
     AuditError
         If the files cannot be read, or the log cannot be written.
     """
-    summary = _read_summary(scan)
+    circumstances, outcome = _read_summary(scan)
     earlier = _Earlier(scan)
     log, aside = scan / LOG_FILE, scan / f".{LOG_FILE}.new"
     try:
@@ -117,7 +119,7 @@ def write_log(scan: Path) -> None:
                 with log.open("rb") as before:
                     while data := before.read(_COPIED_BYTES):
                         file.write(data)
-            for line in _new_lines(scan, summary, earlier):
+            for line in _new_lines(scan, circumstances, outcome, earlier):
                 file.write(line + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -161,7 +163,9 @@ def _item_content(lines: ItemLines, salt: str) -> dict[str, Any]:
     }
 
 
-def _new_lines(scan: Path, summary: dict[str, Any], earlier: _Earlier) -> Iterator[bytes]:
+def _new_lines(
+    scan: Path, circumstances: dict[str, Any], outcome: dict[str, Any], earlier: _Earlier
+) -> Iterator[bytes]:
     """Yield the lines of one run."""
     tree, totals, chain = earlier.tree, earlier.totals, Chain(earlier.tree.size, earlier.last)
     run = earlier.n_runs + 1
@@ -171,7 +175,7 @@ def _new_lines(scan: Path, summary: dict[str, Any], earlier: _Earlier) -> Iterat
         tree.add(leaf_hash(line))
         return line
 
-    yield kept("begin", {"format": FORMAT, "version": VERSION, "run": run, **_circumstances(summary)})
+    yield kept("begin", {"format": FORMAT, "version": VERSION, "run": run, **circumstances})
     n_logged = totals.n_items
     for number, lines in enumerate(read_item_lines(scan)):
         if number >= n_logged:
@@ -182,7 +186,7 @@ def _new_lines(scan: Path, summary: dict[str, Any], earlier: _Earlier) -> Iterat
     yield kept("summary", {"run": run, "lines": digests, "salt": secrets.token_hex(_SALT_BYTES)})
     end = {
         "run": run,
-        **outcome_of(summary),
+        **outcome,
         "statuses": dict(totals.statuses),
         **totals.content(),
         "tree": {"size": tree.size, "root": tree.root.hex()},

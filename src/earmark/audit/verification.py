@@ -114,17 +114,26 @@ def _verify_signature(
     fault, note = _signature_note(attestation, public_key)
     faults += [f"{ATTESTATION_FILE}: {fault}"] if fault else []
     notes += [f"{ATTESTATION_FILE}: {note}"] if note else []
-    if (path / TIMESTAMP_FILE).exists():
-        try:
-            moment = check_timestamp((path / TIMESTAMP_FILE).read_bytes(), attestation.data, authorities)
-        except TamperedError as error:
-            faults.append(f"{TIMESTAMP_FILE}: {error}")
-        else:
-            trust = "by the authority given" if authorities else "its signature not checked: give --tsa-certificate"
-            notes.append(f"{TIMESTAMP_FILE}: stamped {moment.isoformat()}, {trust}")
-    elif authorities:
-        faults.append(f"{TIMESTAMP_FILE} was removed or never attached")
-    return faults, notes
+    fault, note = _timestamp_note(path / TIMESTAMP_FILE, attestation, authorities)
+    return [*faults, *filter(None, [fault])], [*notes, *filter(None, [note])]
+
+
+def _timestamp_note(
+    path: Path, attestation: Attestation, authorities: list[x509.Certificate] | None
+) -> tuple[str | None, str | None]:
+    """Return a fault or a note, in words, about a time stamp; neither if there is none and none is asked for."""
+    if not path.exists():
+        return (f"{path.name} was removed or never attached" if authorities else None), None
+    try:
+        moment = check_timestamp(path.read_bytes(), attestation.data, authorities)
+    except TamperedError as error:
+        return f"{path.name}: {error}", None
+    except AuditError as error:  # the library is missing
+        if authorities:
+            raise
+        return None, f"{path.name}: not checked: {error}"
+    trust = "by the authority given" if authorities else "its signature not checked: give --tsa-certificate"
+    return None, f"{path.name}: stamped {moment.isoformat()}, {trust}"
 
 
 def _subject_faults(path: Path, attestation: Attestation) -> list[str]:
