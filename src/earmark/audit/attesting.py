@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from earmark.audit.record import LOG_FILE, REDACTED_LOG_FILE, hidden_line
 from earmark.audit.scan_lines import raw_lines, read_item_lines
 from earmark.audit.soundness import sound_log
 from earmark.audit.timestamps import TIMESTAMP_FILE, check_timestamp
+from earmark.audit.writing import write_whole
 from earmark.errors import AuditError, TamperedError
 from earmark.scan import ITEMS_FILE, MATCHES_FILE
 
@@ -69,7 +69,7 @@ def attest(scan: Path, key: Path) -> Attestation:
         if earlier.data == data:
             return earlier
         _set_aside(scan, earlier, check)
-    _write(path, [data])
+    write_whole(path, [data])
     return parse_attestation(data)
 
 
@@ -102,7 +102,7 @@ def attach_timestamp(scan: Path, response: Path) -> None:
         check_timestamp(data, attestation.data)
     except TamperedError as error:
         raise TamperedError(f"{response}: {error}") from error
-    _write(scan / TIMESTAMP_FILE, [data])
+    write_whole(scan / TIMESTAMP_FILE, [data])
 
 
 def write_redacted(scan: Path, out: Path) -> Redaction:
@@ -134,12 +134,12 @@ def write_redacted(scan: Path, out: Path) -> Redaction:
         out.mkdir(parents=True, exist_ok=True)
         if any(out.iterdir()):
             raise AuditError(f"--redacted {str(out)!r} is not empty; expected a new or an empty folder")
-        _write(out / MATCHES_FILE, raw_lines(scan / MATCHES_FILE))
-        _write(out / ITEMS_FILE, (lines.line for lines in read_item_lines(scan) if lines.matches))
+        write_whole(out / MATCHES_FILE, raw_lines(scan / MATCHES_FILE))
+        write_whole(out / ITEMS_FILE, (lines.line for lines in read_item_lines(scan) if lines.matches))
         redaction = _redact(scan / LOG_FILE, out / REDACTED_LOG_FILE)
         for name in (ATTESTATION_FILE, TIMESTAMP_FILE):
             if (scan / name).exists():
-                _write(out / name, [(scan / name).read_bytes()])
+                write_whole(out / name, [(scan / name).read_bytes()])
     except OSError as error:
         raise AuditError(f"{out}: cannot be written: {error.strerror or error}") from error
     return redaction
@@ -156,20 +156,5 @@ def _redact(log: Path, out: Path) -> Redaction:
             counts["hidden"] += not shown
             yield line if shown else hidden_line(leaf_hash(line[:-1])) + b"\n"
 
-    _write(out, lines())
+    write_whole(out, lines())
     return Redaction(n_shown=counts["shown"], n_hidden=counts["hidden"])
-
-
-def _write(path: Path, parts: "Iterator[bytes] | list[bytes]") -> None:
-    """Write a file aside, and put it in its place."""
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        with aside.open("wb") as file:
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:
-        raise AuditError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

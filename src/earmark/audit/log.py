@@ -10,9 +10,9 @@ Every line is a record of canonical JSON; the lines are the leaves of a Merkle t
 """
 
 import contextlib
+import itertools
 import json
 import logging
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +23,7 @@ from earmark.audit.merkle import Tree, leaf_hash
 from earmark.audit.record import FORMAT, LOG_FILE, VERSION, Chain, calibration_of, outcome_of, well_formed
 from earmark.audit.scan_lines import ItemLines, raw_lines, read_item_lines, sha256_hex
 from earmark.audit.totals import Totals
+from earmark.audit.writing import write_whole
 from earmark.errors import AuditError, EarmarkError, TamperedError
 from earmark.scan import SCHEMA_VERSION, SUMMARY_FILE
 
@@ -30,7 +31,6 @@ __all__ = ["logged", "write_log"]
 
 _SALT_BYTES = 16
 _SUMMARY_KEYS = ("earmark_version", "started", "catalog", "model_digest", "config_digest", "options", "versions")
-_COPIED_BYTES = 1 << 20
 
 logger = logging.getLogger(__name__)
 
@@ -112,22 +112,9 @@ def write_log(scan: Path) -> None:
     """
     circumstances, outcome = _read_summary(scan)
     earlier = _Earlier(scan)
-    log, aside = scan / LOG_FILE, scan / f".{LOG_FILE}.new"
-    try:
-        with aside.open("wb") as file:
-            if earlier.n_runs:
-                with log.open("rb") as before:
-                    while data := before.read(_COPIED_BYTES):
-                        file.write(data)
-            for line in _new_lines(scan, circumstances, outcome, earlier):
-                file.write(line + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(log)
-    except OSError as error:
-        raise AuditError(f"{log}: cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
+    kept = raw_lines(scan / LOG_FILE) if earlier.n_runs else ()
+    added = (line + b"\n" for line in _new_lines(scan, circumstances, outcome, earlier))
+    write_whole(scan / LOG_FILE, itertools.chain(kept, added))
 
 
 class _Earlier:
