@@ -243,6 +243,14 @@ def test_an_earlier_attestation_is_kept_when_the_scan_was_resumed(tmp_path, key)
     assert verify(folder).faults == ()
 
 
+def test_no_signature_is_lost_when_another_key_signs(tmp_path, signed, key):
+    make_key(tmp_path / "other.key")
+    kept = [(signed / "attestation.json").read_bytes(), attest(signed, tmp_path / "other.key").data]
+    attest(signed, key)
+    assert (signed / "attestation.json").read_bytes() == kept[0]
+    assert [(signed / f"attestation-{name}.json").read_bytes() for name in ("10", "10-2")] == kept
+
+
 def test_what_was_signed_before_must_be_in_the_log(signed, key):
     rewrite(signed, "items.jsonl", '"matched_s": 0.0', '"matched_s": 0.5')
     with pytest.raises(TamperedError, match="does not keep what was signed before"):

@@ -1,6 +1,7 @@
 """Signing a scan: attestation, time stamp, and the redacted folder for the other party."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,10 +78,15 @@ def _set_aside(scan: Path, earlier: Attestation, check: LogCheck) -> None:
     faults = attestation_faults(earlier, check, may_go_on=True)
     if faults:
         raise TamperedError(f"{scan}: the log does not keep what was signed before: {faults[0]}")
-    for name in (ATTESTATION_FILE, TIMESTAMP_FILE):
-        path = scan / name
+    names = (f"{earlier.size}{f'-{n}' if n > 1 else ''}" for n in itertools.count(1))
+    name = next(name for name in names if not _aside(scan / ATTESTATION_FILE, name).exists())
+    for path in (scan / TIMESTAMP_FILE, scan / ATTESTATION_FILE):
         if path.exists():
-            path.replace(path.with_stem(f"{path.stem}-{earlier.size}"))
+            path.replace(_aside(path, name))
+
+
+def _aside(path: Path, name: str) -> Path:
+    return path.with_stem(f"{path.stem}-{name}")
 
 
 def attach_timestamp(scan: Path, response: Path) -> None:

@@ -73,9 +73,9 @@ def scan(
 ) -> None:
     """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
 
-    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes. Ctrl-C leaves whole lines in them. A match
-    is `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and `review`
-    where a fact is missing that it depends on.
+    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and the log audit.jsonl when it ends. Ctrl-C
+    leaves whole lines in them. A match is `licensed` if a grant of the registry covers the use, `unlicensed` if none
+    does or one forbids it, and `review` where a fact is missing that it depends on.
 
     \b
     Example:
