@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from earmark.errors import ParameterError
-from earmark.matching import DEFAULT_MAX_E_VALUE, EFFORTS
+from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
 
 __all__ = ["ScanPlan", "available_processors", "check_plan"]
@@ -45,7 +45,7 @@ class ScanPlan:
     allow: Path | None = None
     ignore: Path | None = None
     use: Use = dataclasses.field(default_factory=Use)
-    effort: str = "fast"
+    effort: str = DEFAULT_EFFORT
     max_e_value: float = DEFAULT_MAX_E_VALUE
     jobs: int | None = None
 
