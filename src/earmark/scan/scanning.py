@@ -10,6 +10,7 @@ from earmark.fingerprint import load_model
 from earmark.matching import Matcher
 from earmark.rights import Recording, decide, read_registry
 from earmark.scan.crew import Crew
+from earmark.scan.exemptions import exempt, read_lists
 from earmark.scan.folder import ScanFolder, check_out
 from earmark.scan.judging import ItemRecord, Judge, unheard
 from earmark.scan.listening import Hearing
@@ -63,7 +64,9 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
     entries = list_directory(plan.corpus)
-    about = Circumstances(plan=plan, catalog=catalog, model=model, registry=registry, started=datetime.now(UTC))
+    started = datetime.now(UTC)
+    lists = read_lists(plan.allow, plan.ignore, started.date())
+    about = Circumstances(plan=plan, catalog=catalog, model=model, registry=registry, started=started, lists=lists)
     setup = WorkerSetup(catalog=plan.catalog, effort=plan.effort, max_e_value=plan.max_e_value)
     stop, tally, judge = stop or Stop(), Tally(), Judge(registry, plan.use)
     with ScanFolder(plan.out) as folder:
@@ -73,7 +76,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow
             with Crew(setup, catalog.digest) as crew:
                 jobs = plan.jobs or available_processors()
                 for entry, hearing in _hearings(entries, crew, jobs, stop):
-                    record = _record(entry, hearing, judge)
+                    record = exempt(lists, _record(entry, hearing, judge))
                     folder.append(record)
                     tally.add(record)
                     if on_item is not None:

@@ -10,6 +10,7 @@ from earmark import __version__
 from earmark.catalog import Catalog
 from earmark.fingerprint import Model
 from earmark.rights import Registry, format_share
+from earmark.scan.exemptions import Lists, lists_in_summary, used_entries
 from earmark.scan.judging import ItemRecord, union_s
 from earmark.scan.listening import shortest_s
 from earmark.scan.plan import ScanPlan
@@ -68,6 +69,9 @@ class Summary:
         The options that results depend on.
     registry
         File and SHA-256 of the registry; None if there was none.
+    lists
+        Of the `allow list` and the `ignore list`: path, SHA-256, how many entries apply, lines that have expired, and
+        how often each line was used; None if there were none.
     catalog
         Path, digest, tracks and hours of the catalog.
     model_digest, config_digest
@@ -105,6 +109,7 @@ class Summary:
     corpus: str
     options: dict[str, Any]
     registry: dict[str, str | None] | None
+    lists: dict[str, Any] | None
     catalog: dict[str, Any]
     model_digest: str
     config_digest: str
@@ -134,6 +139,8 @@ class Circumstances:
         With what.
     started
         When, in UTC.
+    lists
+        What a person has decided already.
     """
 
     plan: ScanPlan
@@ -141,6 +148,7 @@ class Circumstances:
     model: Model
     registry: Registry | None
     started: datetime
+    lists: Lists = dataclasses.field(default_factory=Lists)
 
 
 class Tally:
@@ -151,6 +159,7 @@ class Tally:
         self.matches: Counter[str] = Counter()
         self.matched_s = dict.fromkeys(_VERDICTS, 0.0)
         self.problems: dict[str, Counter[str]] = {"error": Counter(), "skipped": Counter()}
+        self.list_entries: Counter[tuple[str, int]] = Counter()
         self.n_matches = 0
         self.n_with_problems = 0
         self.listed_s = self.decoded_s = self.scanned_s = self.any_matched_s = 0.0
@@ -164,6 +173,7 @@ class Tally:
         self.scanned_s += item.scanned_s
         self.any_matched_s += item.matched_s
         self.n_matches += item.matches
+        self.list_entries += used_entries(item, record.matches)
         for status in _VERDICTS:
             those = [match for match in record.matches if match.status == status]
             self.matches[status] += len({match.group_id for match in those})
@@ -206,6 +216,7 @@ def summarise(about: Circumstances, tally: Tally, *, now: datetime, complete: bo
         registry=None
         if about.registry is None
         else {"path": _text(about.plan.registry), "sha256": about.registry.digest},
+        lists=lists_in_summary(about.lists, tally.list_entries),
         catalog={
             "path": _text(about.plan.catalog),
             "digest": about.catalog.digest,
