@@ -80,7 +80,7 @@ def all_facts(registry):
 
 # Round trips
 
-NAMES = st.text(alphabet="aZé ß,;\t|\"'\n=-+@", min_size=1, max_size=12).map(lambda text: f"n{text}n")
+NAMES = st.text(alphabet="aZé ß,;\t|\"'\n=-+@", min_size=1, max_size=12).map(lambda text: f"{text.lstrip()}n")
 MAYBE = st.none() | NAMES
 DAYS = st.none() | st.dates()
 ISRCS = st.integers(0, 99).map(lambda n: f"GBAYE68000{n:02d}")
