@@ -9,6 +9,7 @@ from pathlib import Path
 from earmark.corpus.audio_kind import HEAD_BYTES, has_audio_extension, starts_like_audio
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
+from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError
 
 __all__ = ["list_directory"]
@@ -141,7 +142,7 @@ def _look_at_file(path: Path, item_id: str) -> Entry:
         with path.open("rb", buffering=0) as file:
             size_bytes = os.fstat(file.fileno()).st_size
             if has_audio_extension(path.name) or starts_like_audio(file.read(HEAD_BYTES)):
-                return Item(id=item_id, path=path, size_bytes=size_bytes)
+                return Item(id=item_id, source=WholeFile(location=str(path)), size_bytes=size_bytes)
     except OSError as error:
         return Unlistable(id=item_id, error=_words(error))
     return Skipped(id=item_id, reason="no audio by name or content")

@@ -6,8 +6,8 @@ import logging
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
-from earmark.corpus import Item
-from earmark.errors import AudioError, CatalogError, TruncatedAudioError
+from earmark.corpus import Item, ItemReader
+from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
@@ -78,6 +78,7 @@ class Listener:
 
     def __init__(self, catalog: Catalog, model: Model, *, effort: str, max_e_value: float) -> None:
         self._catalog, self._model = catalog, model
+        self._reader = ItemReader()
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
     def listen(self, item: Item) -> Hearing:
@@ -90,8 +91,8 @@ class Listener:
         """
         sha256 = None
         try:
-            with item.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            with self._reader.open(item) as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it can readinto
                 file.seek(0)
                 with stream(file, name=_NAME) as recording:
                     return self._hear(recording, sha256)
@@ -99,6 +100,8 @@ class Listener:
             raise
         except AudioError as error:
             problem = Problem(kind="not decodable", words=_words(error))
+        except CorpusError as error:
+            problem = Problem(kind="not readable", words=str(error))
         except OSError as error:
             problem = Problem(kind="not readable", words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others

@@ -1,0 +1,169 @@
+"""Opens items: each a seekable file object of its bytes, whatever it lies in, read about once."""
+
+import io
+import tempfile
+import time
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+from earmark.corpus.cells import ArrowCells, ParquetCells
+from earmark.corpus.entry import Item
+from earmark.corpus.location import failures_in_words, filesystem_of, local_path, open_local
+from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
+from earmark.errors import CorpusError
+
+__all__ = ["MAX_ITEM_BYTES", "ItemReader"]
+
+MAX_ITEM_BYTES = 32 << 30
+"""The largest item that is fetched from elsewhere or unpacked: 50 hours of stereo at 44.1 kHz and 32 bits."""
+
+# What is fetched is held in memory up to here, beyond in a temporary file.
+_IN_MEMORY_BYTES = 64 << 20
+_CHUNK_BYTES = 8 << 20
+# s3fs makes five tries of its own for every request; these bridge longer gaps, as of a server that starts anew.
+_TRIES = 5
+_FIRST_WAIT_S = 0.5
+
+
+class ItemReader:
+    """Opens the items of a corpus, one after the other; a context manager.
+
+    Items that lie together, such as the rows of a Parquet file, are cheapest one after the other: what was opened for
+    one is kept for the next.
+    """
+
+    def __init__(self) -> None:
+        self._parquet, self._arrow = ParquetCells(), ArrowCells()
+        self._filesystems: dict[str, tuple[Any, str]] = {}
+        self._fetched: tuple[str, BinaryIO] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self, item: Item) -> BinaryIO:
+        """Open an item.
+
+        Parameters
+        ----------
+        item
+            As a listing gave it, in this process or in another one.
+
+        Returns
+        -------
+        BinaryIO
+            The bytes of the recording, from the first to the last, for reading and seeking; to be closed by the
+            caller, before the next item is opened. `item.start_s` and `duration_s` are for whoever decodes it.
+
+        Raises
+        ------
+        OSError
+            If the bytes cannot be had; with a URL the message says what to do about it.
+        CorpusError
+            If what holds them is damaged.
+        """
+        return self._open(item.source)
+
+    def close(self) -> None:
+        """Let go of what was kept open. May be called twice."""
+        self._parquet.close()
+        self._arrow.close()
+
+    def _open(self, source: Source) -> BinaryIO:
+        match source:
+            case HeldBytes(data=data):
+                return io.BytesIO(data)
+            case WholeFile(location=location):
+                path = local_path(location)
+                return open_local(path) if path is not None else _fetch(location, 0, None)
+            case FilePart(location=location, offset=offset, size=size):
+                path = local_path(location)
+                if path is None:
+                    return _fetch(location, offset, size)
+                return io.BufferedReader(_Window(open_local(path), offset, size))
+            case ParquetCell() | ArrowCell():
+                return self._open_cell(source)
+
+    def _open_cell(self, cell: ParquetCell | ArrowCell) -> BinaryIO:
+        data = self._parquet.value(cell) if isinstance(cell, ParquetCell) else self._arrow.value(cell)
+        if data is not None:
+            return io.BytesIO(data)
+        if cell.fallback is None:
+            raise CorpusError("the row has neither bytes nor a path")
+        return self._open(WholeFile(location=cell.fallback))
+
+
+class _Window(io.RawIOBase):
+    """A stretch of a file as a file of its own; closes the file when it is closed."""
+
+    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+        self._file, self._offset, self._size = file, offset, size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, start + offset)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+        wanted = min(len(buffer), max(0, self._size - self._position))
+        self._file.seek(self._offset + self._position)
+        data = self._file.read(wanted)
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _fetch(location: str, offset: int, size: int | None) -> BinaryIO:
+    """Copy a file from elsewhere, or a part of it, each byte once; go on where a connection broke off."""
+    target = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
+    n_tries = 0
+    try:
+        while True:
+            before = target.tell()
+            try:
+                _copy(location, offset, size, target)
+                break
+            except (FileNotFoundError, PermissionError):
+                raise
+            except OSError:
+                n_tries = n_tries + 1 if target.tell() == before else 1
+                if n_tries >= _TRIES:
+                    raise
+                time.sleep(_FIRST_WAIT_S * 2 ** (n_tries - 1))
+        target.seek(0)
+    except BaseException:
+        target.close()
+        raise
+    return target  # type: ignore[return-value]  # it has all methods of one
+
+
+def _copy(location: str, offset: int, size: int | None, target: Any) -> None:  # noqa: ANN401 - a spooled file
+    filesystem, path = filesystem_of(location)
+    with failures_in_words(location), filesystem.open(path, "rb", block_size=_CHUNK_BYTES) as file:
+        file.seek(offset + target.tell())
+        while size is None or target.tell() < size:
+            wanted = _CHUNK_BYTES if size is None else min(_CHUNK_BYTES, size - target.tell())
+            chunk = file.read(wanted)
+            if not chunk:
+                return
+            target.write(chunk)
+            if target.tell() > MAX_ITEM_BYTES:
+                raise CorpusError(f"{location}: holds more than {MAX_ITEM_BYTES:,} bytes")
