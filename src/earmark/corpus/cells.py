@@ -8,30 +8,26 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
-from earmark.corpus.location import failures_in_words, filesystem_of, local_path, open_local
+from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, ParquetCell
 from earmark.errors import CorpusError
 
-__all__ = ["ArrowCells", "ParquetCells", "leaf_values", "open_arrow", "open_for_arrow", "open_parquet"]
+__all__ = ["Cells", "damage_in_words", "leaf_values", "open_arrow", "open_parquet"]
 
 # Decoded at a time; a single larger value is read as a whole.
 _BATCH_BYTES = 16 << 20
 _BUFFER_BYTES = 1 << 20
-_REMOTE_BLOCK_BYTES = 8 << 20
 # Audio does not compress much. A column that claims to unpack to more than this, a thousandfold, is a bomb.
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 200
 
 
-class ParquetCells:
-    """Reads cells of Parquet files; rows asked for in their order are read once."""
+class Cells:
+    """Reads cells of tables; rows asked for in their order are read once."""
 
     def __init__(self) -> None:
-        self._file: tuple[str, BinaryIO, pq.ParquetFile] | None = None
-        self._column: tuple[str, int, str] | None = None
-        self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._values, self._first = pa.array([], pa.binary()), 0
+        self._parquet, self._arrow = _ParquetCells(), _ArrowCells()
 
-    def value(self, cell: ParquetCell) -> bytes | None:
+    def value(self, cell: ParquetCell | ArrowCell) -> bytes | None:
         """Return the bytes of a cell, None if it is null.
 
         Raises
@@ -42,21 +38,37 @@ class ParquetCells:
             If the file is damaged, or its column is a decompression bomb.
         """
         with damage_in_words(cell.location):
-            column = (cell.location, cell.row_group, cell.column)
-            if column != self._column or cell.row < self._first:
-                self._start(cell)
-                self._column = column
-            while cell.row >= self._first + len(self._values):
-                self._first += len(self._values)
-                batch = next(self._batches, None)
-                if batch is None:
-                    self._column = None
-                    raise CorpusError(f"{cell.location}: row group {cell.row_group} ends before row {cell.row}")
-                self._values = leaf_values(batch, cell.column)
-            return _as_bytes(self._values[cell.row - self._first])
+            return self._parquet.value(cell) if isinstance(cell, ParquetCell) else self._arrow.value(cell)
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
+        """Close the files. May be called twice."""
+        self._parquet.close()
+        self._arrow.close()
+
+
+class _ParquetCells:
+    def __init__(self) -> None:
+        self._file: tuple[str, BinaryIO, pq.ParquetFile] | None = None
+        self._column: tuple[str, int, str] | None = None
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._values, self._first = pa.array([], pa.binary()), 0
+
+    def value(self, cell: ParquetCell) -> bytes | None:
+        column = (cell.location, cell.row_group, cell.column)
+        if column != self._column or cell.row < self._first:
+            self._column = None
+            self._start(cell)
+            self._column = column
+        while cell.row >= self._first + len(self._values):
+            self._first += len(self._values)
+            batch = next(self._batches, None)
+            if batch is None:
+                self._column = None
+                raise CorpusError(f"{cell.location}: row group {cell.row_group} ends before row {cell.row}")
+            self._values = leaf_values(batch, cell.column)
+        return _as_bytes(self._values[cell.row - self._first])
+
+    def close(self) -> None:
         if self._file is not None:
             self._file[1].close()
         self._file, self._column, self._batches = None, None, iter(())
@@ -65,7 +77,7 @@ class ParquetCells:
         """Go to the first row of a cell's row group."""
         if self._file is None or self._file[0] != cell.location:
             self.close()
-            file = open_for_arrow(cell.location)
+            file = open_location(cell.location)
             self._file = cell.location, file, open_parquet(file)
         _, _, parquet = self._file
         group = parquet.metadata.row_group(cell.row_group)
@@ -78,9 +90,7 @@ class ParquetCells:
         self._values, self._first = self._values[:0], 0
 
 
-class ArrowCells:
-    """Reads cells of Arrow streams and files; rows asked for in their order are read once."""
-
+class _ArrowCells:
     def __init__(self) -> None:
         self._file: tuple[str, BinaryIO] | None = None
         self._batches: Iterator[pa.RecordBatch] = iter(())
@@ -88,30 +98,19 @@ class ArrowCells:
         self._batch: pa.RecordBatch | None = None
 
     def value(self, cell: ArrowCell) -> bytes | None:
-        """Return the bytes of a cell, None if it is null.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be read.
-        CorpusError
-            If the file is damaged.
-        """
-        with damage_in_words(cell.location):
-            if self._file is None or self._file[0] != cell.location or cell.batch < self._number:
+        if self._file is None or self._file[0] != cell.location or cell.batch < self._number:
+            self.close()
+            file = open_location(cell.location)
+            self._file, self._batches = (cell.location, file), open_arrow(file)
+        while self._number < cell.batch:
+            self._batch, self._number = next(self._batches, None), self._number + 1
+            if self._batch is None:
                 self.close()
-                file = open_for_arrow(cell.location)
-                self._file, self._batches = (cell.location, file), open_arrow(file)
-            while self._number < cell.batch:
-                self._batch, self._number = next(self._batches, None), self._number + 1
-                if self._batch is None:
-                    self.close()
-                    raise CorpusError(f"{cell.location}: ends before record batch {cell.batch}")
-            assert self._batch is not None
-            return _as_bytes(leaf_values(self._batch, cell.column)[cell.row])
+                raise CorpusError(f"{cell.location}: ends before record batch {cell.batch}")
+        assert self._batch is not None
+        return _as_bytes(leaf_values(self._batch, cell.column)[cell.row])
 
     def close(self) -> None:
-        """Close the file. May be called twice."""
         if self._file is not None:
             self._file[1].close()
         self._file, self._batches, self._number, self._batch = None, iter(()), -1, None
@@ -131,17 +130,6 @@ class damage_in_words:  # noqa: N801 - used like a function
             return
         if isinstance(error, pa.ArrowException | OSError | IndexError | KeyError | OverflowError):
             raise CorpusError(f"{self._location}: {' '.join(str(error).split())}") from error
-
-
-def open_for_arrow(location: str) -> BinaryIO:
-    """Open a location for random access."""
-    path = local_path(location)
-    if path is not None:
-        return open_local(path)
-    filesystem, inner = filesystem_of(location)
-    with failures_in_words(location):
-        file: BinaryIO = filesystem.open(inner, "rb", block_size=_REMOTE_BLOCK_BYTES, cache_type="readahead")
-        return file
 
 
 def open_parquet(file: BinaryIO) -> pq.ParquetFile:

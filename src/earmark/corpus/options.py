@@ -2,7 +2,23 @@
 
 from dataclasses import dataclass
 
-__all__ = ["CorpusOptions"]
+__all__ = ["FORMATS", "CorpusOptions"]
+
+FORMATS = (
+    "arrow",
+    "audiofolder",
+    "csv",
+    "datasets",
+    "directory",
+    "jsonl",
+    "kaldi",
+    "lhotse",
+    "parquet",
+    "shar",
+    "webdataset",
+    "zip",
+)
+"""What a corpus can be."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

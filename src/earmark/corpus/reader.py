@@ -2,15 +2,17 @@
 
 import io
 import tempfile
-import time
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from earmark.corpus.cells import ArrowCells, ParquetCells
 from earmark.corpus.entry import Item
-from earmark.corpus.location import failures_in_words, filesystem_of, local_path, open_local
+from earmark.corpus.location import local_path, open_local
+from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
 from earmark.errors import CorpusError
+
+if TYPE_CHECKING:
+    from earmark.corpus.cells import Cells
 
 __all__ = ["MAX_ITEM_BYTES", "ItemReader"]
 
@@ -20,9 +22,6 @@ MAX_ITEM_BYTES = 32 << 30
 # What is fetched is held in memory up to here, beyond in a temporary file.
 _IN_MEMORY_BYTES = 64 << 20
 _CHUNK_BYTES = 8 << 20
-# s3fs makes five tries of its own for every request; these bridge longer gaps, as of a server that starts anew.
-_TRIES = 5
-_FIRST_WAIT_S = 0.5
 
 
 class ItemReader:
@@ -33,9 +32,7 @@ class ItemReader:
     """
 
     def __init__(self) -> None:
-        self._parquet, self._arrow = ParquetCells(), ArrowCells()
-        self._filesystems: dict[str, tuple[Any, str]] = {}
-        self._fetched: tuple[str, BinaryIO] | None = None
+        self._cells: Cells | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -70,8 +67,8 @@ class ItemReader:
 
     def close(self) -> None:
         """Let go of what was kept open. May be called twice."""
-        self._parquet.close()
-        self._arrow.close()
+        if self._cells is not None:
+            self._cells.close()
 
     def _open(self, source: Source) -> BinaryIO:
         match source:
@@ -89,7 +86,11 @@ class ItemReader:
                 return self._open_cell(source)
 
     def _open_cell(self, cell: ParquetCell | ArrowCell) -> BinaryIO:
-        data = self._parquet.value(cell) if isinstance(cell, ParquetCell) else self._arrow.value(cell)
+        if self._cells is None:
+            from earmark.corpus.cells import Cells  # pyarrow takes 40 MB, and most corpora have no table
+
+            self._cells = Cells()
+        data = self._cells.value(cell)
         if data is not None:
             return io.BytesIO(data)
         if cell.fallback is None:
@@ -132,38 +133,20 @@ class _Window(io.RawIOBase):
 
 
 def _fetch(location: str, offset: int, size: int | None) -> BinaryIO:
-    """Copy a file from elsewhere, or a part of it, each byte once; go on where a connection broke off."""
+    """Copy a file from elsewhere, or a part of it, each byte once."""
     target = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES)  # noqa: SIM115 - the caller closes it
-    n_tries = 0
     try:
-        while True:
-            before = target.tell()
-            try:
-                _copy(location, offset, size, target)
-                break
-            except (FileNotFoundError, PermissionError):
-                raise
-            except OSError:
-                n_tries = n_tries + 1 if target.tell() == before else 1
-                if n_tries >= _TRIES:
-                    raise
-                time.sleep(_FIRST_WAIT_S * 2 ** (n_tries - 1))
+        with open_location(location) as file:
+            file.seek(offset)
+            while size is None or target.tell() < size:
+                chunk = file.read(_CHUNK_BYTES if size is None else min(_CHUNK_BYTES, size - target.tell()))
+                if not chunk:
+                    break
+                target.write(chunk)
+                if target.tell() > MAX_ITEM_BYTES:
+                    raise CorpusError(f"{location}: holds more than {MAX_ITEM_BYTES:,} bytes")
         target.seek(0)
     except BaseException:
         target.close()
         raise
     return target  # type: ignore[return-value]  # it has all methods of one
-
-
-def _copy(location: str, offset: int, size: int | None, target: Any) -> None:  # noqa: ANN401 - a spooled file
-    filesystem, path = filesystem_of(location)
-    with failures_in_words(location), filesystem.open(path, "rb", block_size=_CHUNK_BYTES) as file:
-        file.seek(offset + target.tell())
-        while size is None or target.tell() < size:
-            wanted = _CHUNK_BYTES if size is None else min(_CHUNK_BYTES, size - target.tell())
-            chunk = file.read(wanted)
-            if not chunk:
-                return
-            target.write(chunk)
-            if target.tell() > MAX_ITEM_BYTES:
-                raise CorpusError(f"{location}: holds more than {MAX_ITEM_BYTES:,} bytes")
