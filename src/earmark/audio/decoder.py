@@ -1,6 +1,7 @@
 """What the two decoders have in common."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -59,6 +60,21 @@ class Decoder(Protocol):
         ------
         AudioError
             If decoding cannot go on; the blocks before are good.
+        """
+
+    def seek(self, start_s: Fraction) -> Fraction | None:
+        """Go to `start_s` seconds, or somewhat before, where the format has exact times.
+
+        Returns
+        -------
+        Fraction or None
+            Seconds at which the next block begins, to the frame; None if the format has no exact times, and then
+            nothing has changed.
+
+        Raises
+        ------
+        AudioError
+            If it went wrong; the decoder is of no more use then.
         """
 
     def close(self) -> None:

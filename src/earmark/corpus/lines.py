@@ -33,7 +33,7 @@ class Line:
     data: bytes
 
     def text(self) -> str:
-        """Return it as text, without white space around.
+        """Return it as text, without blanks and the end of the line; tabs stay, which can be empty cells.
 
         Raises
         ------
@@ -41,7 +41,7 @@ class Line:
             If it is no UTF-8.
         """
         try:
-            return self.data.decode("utf-8-sig" if self.number == 1 else "utf-8").strip()
+            return self.data.decode("utf-8-sig" if self.number == 1 else "utf-8").strip(" \r\n")
         except UnicodeDecodeError as error:
             raise CorpusError(f"not UTF-8: {error.reason} at byte {error.start}") from error
 

@@ -1,5 +1,7 @@
 """Any corpus as a run of entries: it is recognised for what it is, and its own lister is asked."""
 
+import dataclasses
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,7 @@ from earmark.corpus.entry import Entry, Item, Unlistable
 from earmark.corpus.folder_format import folder_format, list_folder_format
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.lines import read_lines
-from earmark.corpus.location import is_http, is_url, local_path
+from earmark.corpus.location import is_http, is_url, local_path, parent
 from earmark.corpus.manifest import MANIFEST_KINDS, list_manifest, manifest_kind
 from earmark.corpus.options import FORMATS, CorpusOptions
 from earmark.corpus.remote import is_remote_folder, open_location
@@ -25,7 +27,9 @@ from earmark.errors import CorpusError, ParameterError
 __all__ = ["corpus_format", "expand", "file_format", "list_corpus"]
 
 _BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
-_MAX_EXPANDED = 1_000_000
+_MAX_EXPANDED = 100_000
+_OF_FOLDERS = ("audiofolder", "datasets", "directory", "kaldi", "shar")
+_WITH_OWN_IDS = ("audiofolder", "datasets", "directory", "shar")
 _LIST_NAMES = re.compile(r"\.(jsonl?|ndjson|csv|tsv|scp)(\.gz)?$", re.IGNORECASE)
 
 
@@ -58,10 +62,9 @@ def list_corpus(location: str, options: CorpusOptions | None = None) -> Iterator
     if is_http(location) and not options.allow_http:
         raise CorpusError(f"{location}: web addresses are not opened unless --allow-http is given")
     parts = expand(location)
-    lister = CutLister(allow_http=options.allow_http)
     if parts == [location]:
-        return _list_one(location, options, lister)
-    return _list_many(parts, options, lister)
+        return _list_one(location, options, CutLister(allow_http=options.allow_http))
+    return _list_many(parts, options)
 
 
 def expand(location: str) -> list[str]:
@@ -70,7 +73,7 @@ def expand(location: str) -> list[str]:
     Raises
     ------
     CorpusError
-        If the braces are out of balance, or stand for more than a million locations.
+        If the braces are out of balance, or stand for more than 100,000 locations.
 
     Examples
     --------
@@ -108,40 +111,45 @@ def corpus_format(location: str, options: CorpusOptions) -> str:
     """
     path = local_path(location)
     try:
-        is_folder = path.is_dir() if path is not None else is_remote_folder(location)
-        if is_folder:
+        if _is_folder(location):
             asked = options.format
-            known = asked in ("directory", "audiofolder", "datasets", "shar") or asked in MANIFEST_KINDS
-            return asked if asked is not None and known else folder_format(location)
-        return file_format(location, options.format)
+            return asked if asked in _OF_FOLDERS else folder_format(location)
+        return file_format(location, options)
     except (OSError, ValueError) as error:
         words = getattr(error, "strerror", None) or str(error)
         raise CorpusError(f"{location!r}: {words}" if path is not None else words) from error
 
 
-def file_format(location: str, asked: str | None = None) -> str:
-    """Return the format of a file that is no folder: a container, a list, or "audio"."""
-    name = location.partition("::")[0]
-    if asked is not None and asked != "directory":
-        return asked
-    if has_audio_extension(name):
-        return "audio"
+def _is_folder(location: str) -> bool:
     path = local_path(location)
-    if path is not None and not path.is_file():
-        if not path.exists():
-            path.stat()  # raises what is wrong
-        return "audio"  # a FIFO or the like; the directory's lister says so
+    return path.is_dir() if path is not None else is_remote_folder(location)
+
+
+def file_format(location: str, options: CorpusOptions) -> str:
+    """Return the format of a file that is no folder: a container, a list, or "audio".
+
+    Raises
+    ------
+    CorpusError
+        If it is named like a list, and none that is known.
+    OSError
+        If it cannot be looked at.
+    """
+    name = location.partition("::")[0]
+    if options.format in CONTAINER_KINDS or options.format in MANIFEST_KINDS:
+        return options.format
+    path = local_path(location)
+    if has_audio_extension(name) or (path is not None and path.exists() and not path.is_file()):
+        return "audio"  # of a FIFO or the like the directory's lister says what it is
     with open_location(location) as file:
         kind = container_kind(name, file.read(CONTAINER_HEAD_BYTES))
-    if kind is not None:
-        return kind
-    return (_list_kind(location) if _LIST_NAMES.search(name) else None) or "audio"
-
-
-def _list_kind(location: str) -> str | None:
-    """Return the form of a list, None if it is none."""
-    first = next(read_lines(location), None)
-    return None if first is None else manifest_kind(first)
+    if kind is None and _LIST_NAMES.search(name):
+        first = next(read_lines(location), None)
+        kind = None if first is None else manifest_kind(first, options.path_column)
+        if kind is None:
+            words = "a list of no format that is known; name the format by --format, and its columns"
+            raise CorpusError(f"{location}: {words} by --path-column, --offset-column and --duration-column")
+    return kind or "audio"
 
 
 def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Iterator[Entry]:
@@ -154,17 +162,33 @@ def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Itera
         return iter([_remote_item(location)]) if path is None else list_directory(path, options)
     if kind in CONTAINER_KINDS:
         return list_container(kind, location, encode_item_id(_name(location)), options)
-    if kind in MANIFEST_KINDS:
+    if kind in MANIFEST_KINDS and not (kind == "kaldi" and _is_folder(location)):
         return list_manifest(kind, location, lister, options)
     return list_folder_format(kind, location, lister, options)
 
 
-def _list_many(parts: list[str], options: CorpusOptions, lister: CutLister) -> Iterator[Entry]:
-    for part in parts:
+def _list_many(parts: list[str], options: CorpusOptions) -> Iterator[Entry]:
+    """List several locations one after the other, with ids relative to the folder that they have in common."""
+    folders = [f"{parent(part)}/" for part in parts]
+    first, *others = (folder.split("/") for folder in folders)
+    n_common = min((_n_same(first, other) for other in others), default=len(first) - 1)
+    listers: dict[str, CutLister] = {}
+    for part, folder in zip(parts, folders, strict=True):
+        prefix = encode_item_id("/".join(folder.split("/")[n_common:]))
+        lister = listers.setdefault(folder, CutLister(allow_http=options.allow_http))
+        name = prefix + encode_item_id(_name(part))
         try:
-            yield from _list_one(part, options, lister)
+            inside = f"{name}/" if corpus_format(part, options) in _WITH_OWN_IDS else prefix
+            for entry in _list_one(part, options, lister):
+                yield dataclasses.replace(entry, id=inside + entry.id)
         except CorpusError as error:
-            yield Unlistable(id=encode_item_id(_name(part)), error=str(error))
+            yield Unlistable(id=name, error=str(error))
+
+
+def _n_same(one: list[str], other: list[str]) -> int:
+    """Return how many first parts of two paths are the same; the last part of each, an empty one, does not count."""
+    pairs = zip(one[:-1], other[:-1], strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _remote_item(location: str) -> Item:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from earmark.corpus.audio_kind import has_audio_extension
 from earmark.corpus.cut import Cut, CutLister, NoCut
 from earmark.corpus.entry import Entry, Skipped, Unlistable
 from earmark.corpus.lhotse import cuts_of_cut, cuts_of_recording
@@ -40,7 +41,7 @@ _CSV_DELIMITERS = ",;\t"
 _Parser = Callable[[Line], list[Cut | NoCut]]
 
 
-def manifest_kind(first: Line) -> str | None:
+def manifest_kind(first: Line, path_column: str | None = None) -> str | None:
     """Return what form a list has by its first line, None if it is none that is known.
 
     Examples
@@ -61,9 +62,10 @@ def manifest_kind(first: Line) -> str | None:
     except CorpusError:
         return None
     names = {name.strip().strip('"') for delimiter in _CSV_DELIMITERS for name in text.split(delimiter)}
-    if names & set(PATH_COLUMNS):
+    if names & {*PATH_COLUMNS, path_column}:
         return "csv"
-    return "kaldi" if len(text.split(None, 1)) == 2 else None
+    _, _, place = text.partition(" " if " " in text else "\t")
+    return "kaldi" if "/" in place or place.endswith("|") or has_audio_extension(place) else None
 
 
 def list_manifest(kind: str, location: str, lister: CutLister, options: CorpusOptions) -> Iterator[Entry]:
@@ -210,10 +212,10 @@ def _seconds(row: Mapping[str, Any], names: Sequence[str]) -> float | None:
 
 
 def _kaldi_cut(line: Line) -> Cut:
-    _, _, path = line.text().partition(" ")
-    path = path.strip()
-    if not path:
+    _, *rest = line.text().split(None, 1)
+    if not rest:
         raise CorpusError("expected an id and a path")
+    path = rest[0].strip()
     if path.endswith("|") or path.startswith("|"):
         raise CorpusError(f"is a command, which is not run: {path[:80]!r}; write its output to files and name those")
     _, colon, offset = path.rpartition(":")

@@ -80,9 +80,14 @@ class _Unpacked(io.RawIOBase):
             raise ValueError(f"{words}; taken for a decompression bomb")
         return len(data)
 
+    def close(self) -> None:
+        self._unpacked.close()
+        self._packed.close()
+        super().close()
+
 
 def unpacked(file: BinaryIO) -> BinaryIO | None:
-    """Return a reader of what a file unpacks to, by its first bytes; None if it is not compressed."""
+    """Return a reader of what a file unpacks to, which closes both; None if its first bytes are of no compression."""
     head = file.read(6)
     file.seek(0)
     opener = next((opener for magic, opener in _COMPRESSIONS.items() if head.startswith(magic)), None)

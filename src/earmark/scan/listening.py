@@ -94,7 +94,7 @@ class Listener:
             with self._reader.open(item) as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it can readinto
                 file.seek(0)
-                with stream(file, name=_NAME) as recording:
+                with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
                     return self._hear(recording, sha256)
         except CatalogError:
             raise
