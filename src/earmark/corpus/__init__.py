@@ -7,7 +7,7 @@ from earmark.corpus.item_id import decode_item_id, encode_item_id
 from earmark.corpus.listing import list_corpus
 from earmark.corpus.location import is_url, local_path
 from earmark.corpus.options import CorpusOptions
-from earmark.corpus.reader import ItemReader
+from earmark.corpus.reader import ItemReader, file_of
 from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "WholeFile",
     "decode_item_id",
     "encode_item_id",
+    "file_of",
     "has_audio_extension",
     "is_url",
     "list_corpus",

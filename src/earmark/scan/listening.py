@@ -1,7 +1,6 @@
 """From an item to what is heard in it: decoded, fingerprinted and matched, with no word yet about rights."""
 
 import dataclasses
-import hashlib
 import logging
 
 from earmark.audio import AudioStream, stream
@@ -92,8 +91,7 @@ class Listener:
         sha256 = None
         try:
             with self._reader.open(item) as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it can readinto
-                file.seek(0)
+                sha256 = self._reader.sha256(item, file)
                 with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
                     return self._hear(recording, sha256)
         except CatalogError:
@@ -108,6 +106,10 @@ class Listener:
             logger.exception("unexpected failure with item %r", item.id)
             problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
         return Hearing(outcome="error", sha256=sha256, problem=problem)
+
+    def close(self) -> None:
+        """Close what items were read from. May be called twice."""
+        self._reader.close()
 
     def _hear(self, recording: AudioStream, sha256: str) -> Hearing:
         fingerprinter, problems = Fingerprinter(self._model), []
