@@ -217,6 +217,7 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["started"] < written["finished"]
     assert written["finished"].endswith("Z")
     assert written["options"] == {
+        "reading": {},
         "effort": "fast",
         "max_e_value": 1e-3,
         "licensee": "Acme AI",

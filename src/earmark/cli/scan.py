@@ -7,6 +7,8 @@ from pathlib import Path
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
+from earmark.cli.reading import reading_options
+from earmark.corpus.options import CorpusOptions
 from earmark.matching import DEFAULT_MAX_E_VALUE
 from earmark.rights import SCOPES, Use
 
@@ -32,7 +34,7 @@ class _Date(click.ParamType[date]):
 
 
 @click.command()
-@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("corpus")
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry, a CSV file.")
@@ -50,11 +52,12 @@ class _Date(click.ParamType[date]):
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@reading_options
 @click.pass_context
 def scan(
     ctx: click.Context,
     *,
-    corpus: Path,
+    corpus: str,
     catalog: Path,
     out: Path,
     registry: Path | None,
@@ -66,8 +69,12 @@ def scan(
     max_e_value: float,
     jobs: int | None,
     fail_on: str | None,
+    reading: CorpusOptions,
 ) -> None:
-    """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
+    """Scan CORPUS for the recordings of a catalog.
+
+    CORPUS is a directory, tar shard, table, manifest or audio file, or the URL of one (s3://bucket/folder); braces
+    name several (shard-{000..127}.tar). docs/corpora.md lists the forms.
 
     Writes matches.jsonl, items.jsonl and summary.json to --out as it goes. Ctrl-C leaves whole lines in them. A match
     is `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and `review`
@@ -88,13 +95,14 @@ def scan(
         corpus=corpus,
         catalog=catalog,
         out=out,
+        reading=reading,
         registry=registry,
         use=Use(licensee=licensee, scope=scope, territory=territory, as_of=as_of),
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
     )
-    with stop_on_signals() as stop, scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
+    with stop_on_signals() as stop, scan_progress(corpus, reading, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))

@@ -128,7 +128,7 @@ class damage_in_words:  # noqa: N801 - used like a function
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError) and error.errno is not None:
             return
-        if isinstance(error, pa.ArrowException | OSError | IndexError | KeyError | OverflowError):
+        if isinstance(error, pa.ArrowException | OSError | ValueError | LookupError | OverflowError):
             raise CorpusError(f"{self._location}: {' '.join(str(error).split())}") from error
 
 

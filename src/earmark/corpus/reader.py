@@ -124,7 +124,9 @@ class ItemReader:
                 path = local_path(location)
                 if path is None:
                     return _fetch(location, offset, size)
-                return io.BufferedReader(_Window(open_local(path), offset, size))
+                file = open_local(path)
+                present = max(0, min(size, os.fstat(file.fileno()).st_size - offset))  # less of a tar cut short
+                return io.BufferedReader(_Window(file, offset, present))
             case ParquetCell() | ArrowCell():
                 return self._open_cell(source)
 

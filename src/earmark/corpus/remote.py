@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-import fsspec
-
 from earmark.corpus.location import local_path, open_local
 from earmark.errors import CorpusError
 
@@ -68,6 +66,8 @@ def filesystem_of(location: str) -> tuple[Any, str]:
     OSError
         If the place cannot be reached; see `failures_in_words`.
     """
+    import fsspec  # 0.2 s, and most corpora are here
+
     try:
         with failures_in_words(location):
             filesystem, path = fsspec.core.url_to_fs(location)

@@ -35,6 +35,8 @@ MAX_HELD_BYTES = 256 << 20
 _HELD_REMOTE_BYTES = 64 << 20
 # Audio does not compress much. What unpacks to more than this, and two hundredfold, is a bomb.
 _BOMB_BYTES, _BOMB_RATIO = 256 << 20, 200
+# What is unpacked at a time: where compressed data break off, so much before that may be lost.
+_STEP_BYTES = 1 << 16
 _COMPRESSIONS = {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ": lzma.LZMAFile}
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError, ValueError, CorpusError)
 _KINDS = (
@@ -72,7 +74,7 @@ class _Unpacked(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        data = self._unpacked.read(len(buffer))
+        data = self._unpacked.read1(len(buffer))  # type: ignore[attr-defined]  # all of them have it
         buffer[: len(data)] = data
         n_unpacked, n_packed = self._unpacked.tell(), max(1, self._packed.tell())
         if n_unpacked > _BOMB_BYTES and n_unpacked > n_packed * _BOMB_RATIO:
@@ -94,7 +96,7 @@ def unpacked(file: BinaryIO) -> BinaryIO | None:
     if opener is None:
         return None
     reader = opener(fileobj=file) if opener is gzip.GzipFile else opener(file)
-    return io.BufferedReader(_Unpacked(file, cast(BinaryIO, reader)), buffer_size=1 << 20)
+    return io.BufferedReader(_Unpacked(file, cast(BinaryIO, reader)), buffer_size=_STEP_BYTES)
 
 
 def open_tar(file: BinaryIO) -> tuple[tarfile.TarFile, bool]:
@@ -108,7 +110,7 @@ def open_tar(file: BinaryIO) -> tuple[tarfile.TarFile, bool]:
     stream = unpacked(file)
     if stream is None:
         return tarfile.open(fileobj=file, mode="r:", errorlevel=1), True
-    return tarfile.open(fileobj=stream, mode="r|", bufsize=1 << 20, errorlevel=1), False
+    return tarfile.open(fileobj=stream, mode="r|", bufsize=_STEP_BYTES, errorlevel=1), False
 
 
 def damage_of(error: BaseException) -> str:
