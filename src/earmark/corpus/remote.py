@@ -136,7 +136,8 @@ def is_remote_folder(location: str) -> bool:
         If it is neither folder nor file, or cannot be looked at.
     """
     filesystem, path = filesystem_of(location)
-    about = _again_and_again(location, lambda: filesystem.info(path), lambda: None)
+    with failures_in_words(location):  # no further tries: whether there is a server at all shall be told soon
+        about = filesystem.info(path)
     return bool(about["type"] == "directory")
 
 
