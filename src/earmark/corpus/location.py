@@ -2,6 +2,7 @@
 
 import errno
 import os
+import posixpath
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -53,13 +54,17 @@ def join(folder: str, relative: str) -> str:
 
     Examples
     --------
-    >>> join("s3://bucket/a", "b.wav"), join("", "b.wav")
-    ('s3://bucket/a/b.wav', 'b.wav')
+    >>> join("s3://bucket/a", "../b.wav"), join("", "b.wav")
+    ('s3://bucket/b.wav', 'b.wav')
     """
     head, separator, rest = folder.partition("::")
     if not is_url(folder):
         return os.path.join(folder, relative)  # noqa: PTH118 - also joins an absolute path
-    return head + ("" if head.endswith("/") else "/") + relative + separator + rest
+    scheme, _, path = head.partition("://")
+    joined = posixpath.join(path, relative)
+    if ".." in relative.split("/"):  # buckets have no folders to go up in
+        joined = posixpath.normpath(joined)
+    return f"{scheme}://{joined}{separator}{rest}"
 
 
 def parent(location: str) -> str:
