@@ -137,15 +137,15 @@ class AudioStream:
 
     def _mono_blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
         """Yield mono samples and their sample rate."""
-        for block in self._blocks():
+        for block in self.blocks():
             values, n_nonfinite = clean(block.values)
             self.n_nonfinite += n_nonfinite
             self._decoded += Fraction(len(values), block.sample_rate)
             self.decoded_s = float(self._decoded)
             yield mix_to_mono(values), block.sample_rate
 
-    def _blocks(self) -> Iterator[Block]:
-        """Yield the blocks of the stretch."""
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of the stretch as they are decoded: in place of the chunks, not beside them."""
         at_s, end_s = self._go_to_start(), self._stretch.end_s
         block, self._first = self._first or self._read(self._decoder), None
         while block is not None:

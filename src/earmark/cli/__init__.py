@@ -18,7 +18,12 @@ __all__ = ["main"]
 logger = logging.getLogger(__name__)
 
 # Name -> module that has a command of that name; alphabetical.
-_COMMANDS = {"catalog": "earmark.cli.catalog", "demo": "earmark.cli.demo", "scan": "earmark.cli.scan"}
+_COMMANDS = {
+    "catalog": "earmark.cli.catalog",
+    "clean": "earmark.cli.clean",
+    "demo": "earmark.cli.demo",
+    "scan": "earmark.cli.scan",
+}
 
 
 class _Earmark(click.Group):

@@ -6,9 +6,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
+from earmark.corpus.id_set import IdSet
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import is_http, is_url, join, local_path, parent
 from earmark.corpus.source import WholeFile
@@ -87,7 +86,7 @@ class CutLister:
 
     def __init__(self, *, allow_http: bool) -> None:
         self._allow_http = allow_http
-        self._seen = _Ids()
+        self._seen = IdSet()
         self._looked_at: tuple[str, Entry | int] | None = None
 
     def entry(self, cut: Cut, location: str, where: str) -> Entry:
@@ -150,41 +149,3 @@ def _resolved(path: str, location: str) -> tuple[str, str]:
         shown = plain.removeprefix(f"{base}/") if plain.startswith(f"{base}/") else plain
         return shown, plain
     return plain, join(folder, plain)
-
-
-class _Ids:
-    """A set of ids in 16 bytes for each: of every id, 64 bits of its hash in an open table.
-
-    Among a hundred million ids, two different ones share a hash with a chance of one in 4,000.
-    """
-
-    def __init__(self) -> None:
-        self._table = np.zeros(1 << 12, dtype=np.uint64)
-        self._n_ids = 0
-
-    def add(self, item_id: str) -> bool:
-        """Add an id; return whether it is new."""
-        if self._n_ids * 2 >= len(self._table):
-            self._grow()
-        value = hash(item_id) & 0xFFFFFFFFFFFFFFFF or 1
-        if not _insert(self._table, value):
-            return False
-        self._n_ids += 1
-        return True
-
-    def _grow(self) -> None:
-        old = self._table
-        self._table = np.zeros(len(old) * 2, dtype=np.uint64)
-        for value in old[old != 0].tolist():
-            _insert(self._table, value)
-
-
-def _insert(table: "np.ndarray[tuple[int], np.dtype[np.uint64]]", value: int) -> bool:
-    mask = len(table) - 1
-    at = value & mask
-    while (held := int(table[at])) != 0:
-        if held == value:
-            return False
-        at = (at + 1) & mask
-    table[at] = value
-    return True

@@ -24,7 +24,7 @@ from earmark.corpus.remote_tree import list_remote_tree
 from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError, ParameterError
 
-__all__ = ["corpus_format", "expand", "file_format", "list_corpus"]
+__all__ = ["common_parts", "corpus_format", "expand", "file_format", "list_corpus", "list_recording", "location_name"]
 
 _BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
 _MAX_EXPANDED = 100_000
@@ -158,10 +158,12 @@ def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Itera
     path = local_path(location)
     if kind == "directory" and path is None:
         return list_remote_tree(location, options)
-    if kind in ("directory", "audio"):
-        return iter([_remote_item(location)]) if path is None else list_directory(path, options)
+    if kind == "directory" and path is not None:
+        return list_directory(path, options)
+    if kind == "audio":
+        return list_recording(location)
     if kind in CONTAINER_KINDS:
-        return list_container(kind, location, encode_item_id(_name(location)), options)
+        return list_container(kind, location, encode_item_id(location_name(location)), options)
     if kind in MANIFEST_KINDS and not (kind == "kaldi" and _is_folder(location)):
         return list_manifest(kind, location, lister, options)
     return list_folder_format(kind, location, lister, options)
@@ -169,20 +171,29 @@ def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Itera
 
 def _list_many(parts: list[str], options: CorpusOptions) -> Iterator[Entry]:
     """List several locations one after the other, with ids relative to the folder that they have in common."""
-    folders = [f"{parent(part)}/" for part in parts]
-    first, *others = (folder.split("/") for folder in folders)
-    n_common = min((_n_same(first, other) for other in others), default=len(first) - 1)
     listers: dict[str, CutLister] = {}
-    for part, folder in zip(parts, folders, strict=True):
-        prefix = encode_item_id("/".join(folder.split("/")[n_common:]))
+    for part, folder in common_parts(parts):
         lister = listers.setdefault(folder, CutLister(allow_http=options.allow_http))
-        name = prefix + encode_item_id(_name(part))
+        prefix, name = encode_item_id(folder), encode_item_id(location_name(part))
         try:
-            inside = f"{name}/" if corpus_format(part, options) in _WITH_OWN_IDS else prefix
+            inside = f"{prefix}{name}/" if corpus_format(part, options) in _WITH_OWN_IDS else prefix
             for entry in _list_one(part, options, lister):
                 yield dataclasses.replace(entry, id=inside + entry.id)
         except CorpusError as error:
-            yield Unlistable(id=name, error=str(error))
+            yield Unlistable(id=prefix + name, error=str(error))
+
+
+def common_parts(parts: list[str]) -> list[tuple[str, str]]:
+    """Return each location with its folder's path below the folder that all of them have in common.
+
+    Examples
+    --------
+    >>> common_parts(["s3://b/x/1.tar", "s3://b/y/z/1.tar"])
+    [('s3://b/x/1.tar', 'x/'), ('s3://b/y/z/1.tar', 'y/z/')]
+    """
+    folders = [f"{parent(part)}/".split("/") for part in parts]
+    n_common = min((_n_same(folders[0], folder) for folder in folders[1:]), default=len(folders[0]) - 1)
+    return [(part, "/".join(folder[n_common:])) for part, folder in zip(parts, folders, strict=True)]
 
 
 def _n_same(one: list[str], other: list[str]) -> int:
@@ -191,11 +202,22 @@ def _n_same(one: list[str], other: list[str]) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _remote_item(location: str) -> Item:
-    return Item(id=encode_item_id(_name(location)), source=WholeFile(location=location), size_bytes=None)
+def list_recording(location: str) -> Iterator[Entry]:
+    """List a corpus that is one recording.
+
+    Raises
+    ------
+    CorpusError
+        If there is no such file here; elsewhere only reading tells.
+    """
+    path = local_path(location)
+    if path is not None:
+        return list_directory(path)
+    name = encode_item_id(location_name(location))
+    return iter([Item(id=name, source=WholeFile(location=location), size_bytes=None)])
 
 
-def _name(location: str) -> str:
+def location_name(location: str) -> str:
     """Return the name of the file that a location means; of a chained URL, that of the innermost file."""
     parts = [part for part in location.split("::") if part.split("://")[-1]]
     last = parts[0] if parts else location

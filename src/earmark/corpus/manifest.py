@@ -15,7 +15,16 @@ from earmark.corpus.location import is_url
 from earmark.corpus.options import CorpusOptions
 from earmark.errors import CorpusError
 
-__all__ = ["MANIFEST_KINDS", "PATH_COLUMNS", "CsvColumns", "cuts_of_line", "line_id", "list_manifest", "manifest_kind"]
+__all__ = [
+    "MANIFEST_KINDS",
+    "PATH_COLUMNS",
+    "CsvColumns",
+    "columns_of",
+    "cuts_of_line",
+    "line_id",
+    "list_manifest",
+    "manifest_kind",
+]
 
 MANIFEST_KINDS = ("csv", "jsonl", "lhotse", "kaldi")
 """The forms that a list can have."""
@@ -181,26 +190,42 @@ class CsvColumns:
         return {name: cell.strip() for name, cell in zip(self.names, cells, strict=True) if cell.strip()}
 
 
-def _row_cut(row: Mapping[str, Any], options: CorpusOptions) -> Cut:
+def columns_of(row: Mapping[str, Any], options: CorpusOptions) -> tuple[str, str, str]:
+    """Return the columns of path, offset and duration that count for a row; of those it lacks, the usual names.
+
+    Raises
+    ------
+    CorpusError
+        If it has no path.
+    """
     wanted = [options.path_column] if options.path_column else PATH_COLUMNS
     column = next((name for name in wanted if row.get(name) not in (None, "")), None)
     if column is None:
         raise CorpusError(f"no value for {' or '.join(wanted)}; name the column of paths by --path-column")
+    offsets = [options.offset_column] if options.offset_column else _OFFSET_COLUMNS
+    durations = [options.duration_column] if options.duration_column else _DURATION_COLUMNS
+    return column, _first_of(row, offsets), _first_of(row, durations)
+
+
+def _first_of(row: Mapping[str, Any], names: Sequence[str]) -> str:
+    return next((name for name in names if row.get(name) not in (None, "")), names[0])
+
+
+def _row_cut(row: Mapping[str, Any], options: CorpusOptions) -> Cut:
+    column, offset_column, duration_column = columns_of(row, options)
     path = row[column]
     if isinstance(path, Mapping):
         path = path.get("path")
     if not isinstance(path, str) or not path:
         raise CorpusError(f"{column}: expected a path, got {type(path).__name__}")
-    start_s = _seconds(row, [options.offset_column] if options.offset_column else _OFFSET_COLUMNS)
-    duration_s = _seconds(row, [options.duration_column] if options.duration_column else _DURATION_COLUMNS)
+    start_s, duration_s = _seconds(row, offset_column), _seconds(row, duration_column)
     if start_s is None:
         return Cut(path=path)
     return Cut(path=path, start_s=start_s, duration_s=duration_s)
 
 
-def _seconds(row: Mapping[str, Any], names: Sequence[str]) -> float | None:
-    name = next((name for name in names if row.get(name) not in (None, "")), None)
-    if name is None:
+def _seconds(row: Mapping[str, Any], name: str) -> float | None:
+    if row.get(name) in (None, ""):
         return None
     try:
         value = float(row[name])

@@ -18,7 +18,7 @@ __all__ = ["list_remote_tree"]
 _MAX_DEPTH = 200
 
 
-def list_remote_tree(location: str, options: CorpusOptions) -> Iterator[Entry]:
+def list_remote_tree(location: str, options: CorpusOptions | None) -> Iterator[Entry]:
     """List a folder elsewhere and all below it; what is in tar shards and tables is listed too.
 
     Files go by their names alone: to look into each would cost a request.
@@ -28,7 +28,7 @@ def list_remote_tree(location: str, options: CorpusOptions) -> Iterator[Entry]:
     location
         URL of a folder.
     options
-        How to read the corpus.
+        How to read what is in them; None leaves them closed, as files that are no audio.
 
     Yields
     ------
@@ -47,7 +47,7 @@ def list_remote_tree(location: str, options: CorpusOptions) -> Iterator[Entry]:
     return _walk(names, options)
 
 
-def _walk(names: list[tuple[str, str, int | None]], options: CorpusOptions) -> Iterator[Entry]:
+def _walk(names: list[tuple[str, str, int | None]], options: CorpusOptions | None) -> Iterator[Entry]:
     levels = [iter(names)]
     while levels:
         found = next(levels[-1], None)
@@ -72,11 +72,11 @@ def _names(location: str, prefix: str) -> list[tuple[str, str, int | None]]:
     return sorted(found, key=lambda one: f"{one[0]}/" if one[2] is None else one[0])
 
 
-def _look_at(item_id: str, location: str, size_bytes: int, options: CorpusOptions) -> Iterator[Entry]:
+def _look_at(item_id: str, location: str, size_bytes: int, options: CorpusOptions | None) -> Iterator[Entry]:
     kind = container_kind(location.partition("::")[0])
     if has_audio_extension(location.partition("::")[0]):
         yield Item(id=item_id, source=WholeFile(location=location), size_bytes=size_bytes)
-    elif kind is not None:
+    elif kind is not None and options is not None:
         yield from list_container(kind, location, item_id, options)
     else:
         yield Skipped(id=item_id, reason="no audio by name; files elsewhere are not looked into")

@@ -25,6 +25,7 @@ __all__ = [
     "damage_of",
     "list_tar",
     "list_zip",
+    "missing_end",
     "open_tar",
     "unpacked",
 ]
@@ -149,7 +150,7 @@ def list_tar(location: str, archive_id: str) -> Iterator[Entry]:
                 if not member.isdir():
                     yield _look_at_member(tar, member, names.id_of(member.name), location if any_order else None)
                 n_members += 1
-            problem = _missing_end(tar, file) if any_order else None
+            problem = missing_end(tar, file) if any_order else None
     except _DAMAGE as error:
         problem = damage_of(error)
     if problem is not None:
@@ -179,7 +180,7 @@ def _look_at_member(tar: tarfile.TarFile, member: tarfile.TarInfo, item_id: str,
     return Item(id=item_id, source=source, size_bytes=member.size)
 
 
-def _missing_end(tar: tarfile.TarFile, file: BinaryIO) -> str | None:
+def missing_end(tar: tarfile.TarFile, file: BinaryIO) -> str | None:
     """Return what is wrong behind the last member, None if there is the mark that ends a tar."""
     file.seek(tar.offset)
     block = file.read(tarfile.BLOCKSIZE)

@@ -15,7 +15,7 @@ from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, HeldBytes, ParquetCell, Source
 from earmark.errors import CorpusError
 
-__all__ = ["NO_AUDIO_COLUMN", "AudioColumn", "audio_columns", "list_arrow", "list_parquet", "row_id"]
+__all__ = ["NO_AUDIO_COLUMN", "AudioColumn", "RowNames", "audio_columns", "list_arrow", "list_parquet", "row_id"]
 
 NO_AUDIO_COLUMN = "a table without a column of bytes and path; --audio-column names one"
 """Why a table is skipped."""
@@ -114,7 +114,7 @@ def list_parquet(location: str, file_id: str, wanted: Sequence[str] = ()) -> Ite
         with damage_in_words(location), open_location(location) as file:
             parquet = open_parquet(file)
             columns = audio_columns(parquet.schema_arrow, wanted)
-            names, first = _Naming(location, file_id, columns), 0
+            names, first = RowNames(location, file_id, columns), 0
             if not columns:
                 yield Skipped(id=file_id, reason=NO_AUDIO_COLUMN)
                 return
@@ -140,10 +140,10 @@ def list_arrow(location: str, file_id: str, wanted: Sequence[str] = ()) -> Itera
     """
     try:
         with damage_in_words(location), open_location(location) as file:
-            names: _Naming | None = None
+            names: RowNames | None = None
             first = 0
             for number, batch in enumerate(open_arrow(file)):
-                names = names or _Naming(location, file_id, audio_columns(batch.schema, wanted))
+                names = names or RowNames(location, file_id, audio_columns(batch.schema, wanted))
                 if not names.columns:
                     yield Skipped(id=file_id, reason=NO_AUDIO_COLUMN)
                     return
@@ -164,7 +164,7 @@ def list_arrow(location: str, file_id: str, wanted: Sequence[str] = ()) -> Itera
         yield Unlistable(id=file_id, error=_words(error, location))
 
 
-class _Naming:
+class RowNames:
     """What the rows of one file have in common."""
 
     def __init__(self, location: str, file_id: str, columns: list[AudioColumn]) -> None:
@@ -172,10 +172,29 @@ class _Naming:
         self._file_id = file_id
 
     def entry(self, row: int, column: AudioColumn, path: str | None, source: Source, size: int | None) -> Entry:
-        item_id = row_id(self._file_id, row, path, column.name if len(self.columns) > 1 else None)
+        """Return the entry of the audio in a column of a row."""
+        item_id = self.id_of(row, column, path)
         if path is None and size is None:
             return Skipped(id=item_id, reason="the row has neither bytes nor a path")
         return Item(id=item_id, source=source, size_bytes=size)
+
+    def id_of(self, row: int, column: AudioColumn, path: str | None) -> str:
+        """Return the id of the audio in a column of a row."""
+        return row_id(self._file_id, row, path, column.name if len(self.columns) > 1 else None)
+
+    def path_in(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> str | None:
+        """Return the path that a row of a batch has."""
+        path: str | None = _cell(batch, column.path, row)
+        return path
+
+    def data_in(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> bytes | None:
+        """Return the bytes that a row of a batch has."""
+        data: bytes | None = _cell(batch, column.data, row)
+        return data
+
+    def has_audio(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> bool:
+        """Return whether a row has bytes or refers to a file."""
+        return self.path_in(batch, column, row) is not None or leaf_values(batch, column.data)[row].is_valid
 
     def beside(self, path: str | None) -> str | None:
         """Return where a file is that a row refers to by its path; None if that leads nowhere from here."""
@@ -185,7 +204,7 @@ class _Naming:
         return join(parent(self.location), path)
 
 
-def _list_group(parquet: pq.ParquetFile, group: int, names: _Naming, first: int) -> Iterator[Entry]:
+def _list_group(parquet: pq.ParquetFile, group: int, names: RowNames, first: int) -> Iterator[Entry]:
     """List one row group: of a local file only the paths are read here."""
     about = parquet.metadata.row_group(group)
     sizes = _unpacked_bytes(about)
