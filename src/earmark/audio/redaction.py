@@ -71,7 +71,8 @@ def redact_audio(
     Raises
     ------
     AudioError
-        If it cannot be decoded to its end, changes its sample rate or channels, or FLAC cannot hold it.
+        If it cannot be decoded, changes its sample rate or channels, or FLAC cannot hold it. Of a recording that
+        breaks off, what there is of it is written.
     ParameterError
         If `form` is another.
     """

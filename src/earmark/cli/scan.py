@@ -52,6 +52,7 @@ class _Date(click.ParamType[date]):
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
 @reading_options
 @click.pass_context
 def scan(
@@ -69,6 +70,7 @@ def scan(
     max_e_value: float,
     jobs: int | None,
     fail_on: str | None,
+    clean: Path | None,
     reading: CorpusOptions,
 ) -> None:
     """Scan CORPUS for the recordings of a catalog.
@@ -85,9 +87,11 @@ def scan(
       earmark scan ~/corpus --catalog my.catalog --out scan1 --registry rights.csv \\
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
     """  # noqa: D301 - click reads the \b
-    from earmark.cli.exit_codes import exit_code
+    from earmark.cli.clean import report_cleaned
+    from earmark.cli.exit_codes import FINDINGS, exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
+    from earmark.report.cleaning import check_clean_out, clean_corpus
     from earmark.scan import ScanPlan, stop_on_signals
     from earmark.scan import scan as run_scan
 
@@ -102,7 +106,13 @@ def scan(
         max_e_value=max_e_value,
         jobs=jobs,
     )
+    if clean is not None:
+        check_clean_out(clean, corpus)
     with stop_on_signals() as stop, scan_progress(corpus, reading, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     print_result(stdout_console(), summary, out)
-    ctx.exit(exit_code(summary, fail_on))
+    code = exit_code(summary, fail_on)
+    if clean is not None and summary.complete:
+        cleaned = report_cleaned(clean_corpus(out, clean), clean)
+        code = cleaned if code in (0, FINDINGS) and cleaned else code
+    ctx.exit(code)

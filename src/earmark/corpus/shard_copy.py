@@ -68,24 +68,27 @@ def copy_tar(
     """
     decided, dropped, damage = _decide(location, archive_id, fates, key)
     dropped |= also
-    with written(out) as target, open_location(location) as source, _packed_alike(source, target) as packed:
-        if decided:
-            tar, any_order = open_tar(source)
-            with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_COPY_BYTES) as copied:
-                for member, item_id in zip(tar, decided, strict=False):
-                    tar.members = []  # type: ignore[attr-defined]  # tarfile keeps them all otherwise
-                    lost = key(member.name) in dropped
-                    fate = "keep" if item_id is None else fates.of(item_id, lost=lost)
-                    if not lost:
-                        data = cast(BinaryIO, tar.extractfile(member)) if member.isfile() else None
-                        if fate == "redact" and item_id is not None and data is not None:
-                            _add_redacted(copied, member, data if any_order else _held(data), item_id, fates)
-                        else:
-                            copied.addfile(member, data)
+    with (
+        written(out) as target,
+        open_location(location) as source,
+        _packed_alike(source, target) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT, bufsize=_COPY_BYTES) as copied,
+    ):
+        tar, any_order = open_tar(source) if decided else (None, True)
+        for item_id, member in zip(decided, tar or (), strict=False):
+            tar.members = []  # type: ignore[union-attr]  # tarfile keeps them all otherwise
+            lost = key(member.name) in dropped
+            fate = "keep" if item_id is None else fates.of(item_id, lost=lost)
+            if lost:
+                continue
+            data = cast(BinaryIO, tar.extractfile(member)) if tar is not None and member.isfile() else None
+            if fate == "redact" and item_id is not None and data is not None:
+                _add_redacted(copied, member, data if any_order else _held(data), item_id, fates)
+            else:
+                copied.addfile(member, data)
     if damage is not None:
-        fates.damaged(
-            archive_id, f"the copy ends after {len(decided):,} members, where the archive is damaged: {damage}"
-        )
+        words = f"the copy ends after {len(decided):,} members, where the archive is damaged: {damage}"
+        fates.damaged(archive_id, words)
 
 
 def dropped_samples(location: str, archive_id: str, fates: Fates, key: Callable[[str], str] = sample_key) -> set[str]:

@@ -16,7 +16,7 @@ from earmark.errors import AudioError, ParameterError, ScanError
 from earmark.report.records import read_items, read_matches, read_summary
 from earmark.scan import ItemRow
 
-__all__ = ["CLEAN_FILE", "CleanPolicy", "Cleaned", "clean_corpus"]
+__all__ = ["CLEAN_FILE", "CleanPolicy", "Cleaned", "check_clean_out", "clean_corpus"]
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def clean_corpus(scan: Path, out: Path, policy: CleanPolicy | None = None, *, co
     if not summary.get("complete"):
         raise ScanError(f"{scan}: the scan did not come to the end of the corpus; finish it first")
     location = corpus or str(summary["corpus"])
-    _check_out(out, location)
+    check_clean_out(out, location)
     fates = _Fates(scan, policy)
     copy_corpus(location, out, fates, _reading(summary), link=policy.link)
     cleaned = fates.result()
@@ -266,7 +266,14 @@ def _check(policy: CleanPolicy) -> None:
         raise ParameterError("expected min_matched_s >= 0, 0 <= min_matched_share <= 1 and margin_s >= 0")
 
 
-def _check_out(out: Path, location: str) -> None:
+def check_clean_out(out: Path, location: str) -> None:
+    """Make sure that a clean corpus may be written to a folder, without touching it.
+
+    Raises
+    ------
+    ScanError
+        If it is no new or empty folder, or lies inside the corpus.
+    """
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ScanError(f"--out {str(out)!r} is not an empty folder; expected a new or an empty one")
