@@ -419,6 +419,25 @@ def test_the_sound_of_a_video(folder, listener, reference, tmp_path):
     assert [track for _, track in heard(listener, film)] == [track for _, track in reference["azum"]]
 
 
+def test_further_audio_tracks_are_told(listener, tmp_path):
+    import av
+
+    with av.open(str(tmp_path / "film.mka"), "w") as out:
+        tracks = [out.add_stream("flac", rate=RATE) for _ in range(2)]
+        for track, name in zip(tracks, ("chaos", "azum"), strict=True):
+            track.layout = "mono"
+            samples = (excerpt(name, 8.0, 6.0) * 32767).astype("int16")
+            frame = av.AudioFrame.from_ndarray(samples[None, :].copy(), "s16", "mono")
+            frame.sample_rate = RATE
+            for part in av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=4096).resample(frame):
+                out.mux(track.encode(part))
+            out.mux(track.encode(None))
+    (film,) = items(tmp_path)
+    hearing = listener.listen(film)
+    assert [track.track_id for _, track in hearing.found] == ["chaos"]
+    assert hearing.problem.words == "has 2 audio tracks, of which the first was scanned"
+
+
 # ---- recognition
 
 

@@ -52,6 +52,8 @@ class AudioStream:
         The recording's own, in Hz.
     n_channels
         The recording's own.
+    n_tracks
+        Recordings side by side in the file, as in a film with several languages; the first is the one that is read.
     declared_s
         Seconds that the file declares, None if it does not; of a stretch, the seconds that were asked for.
     decoded_s
@@ -68,7 +70,7 @@ class AudioStream:
         self._source = source
         self._structure = _survey(source, name)
         self.backend, self._decoder, self._first = self._open()
-        self.codec = self._decoder.codec
+        self.codec, self.n_tracks = self._decoder.codec, self._decoder.n_tracks
         self.sample_rate = self._first.sample_rate if self._first else self._decoder.sample_rate
         self.n_channels = self._first.values.shape[1] if self._first else self._decoder.n_channels
         self.declared_s = _declared_s(self._structure, self._decoder)

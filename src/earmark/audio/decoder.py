@@ -43,6 +43,8 @@ class Decoder(Protocol):
         As the header says.
     declared_s
         Seconds that the header declares; None if it does not or the library only guesses.
+    n_tracks
+        Recordings side by side in the file, of which the first is decoded.
     cut
         After the last block: in words, what showed that the end is missing; else None.
     """
@@ -51,6 +53,7 @@ class Decoder(Protocol):
     sample_rate: int
     n_channels: int
     declared_s: float | None
+    n_tracks: int
     cut: str | None
 
     def read(self) -> Block | None:

@@ -49,6 +49,7 @@ class PyavDecoder:
             self._container.close()
             raise
         self._stream = stream
+        self.n_tracks = len(self._container.streams.audio)
         context = stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         self.codec = f"{self._container.format.name.split(',')[0]}/{context.name}"

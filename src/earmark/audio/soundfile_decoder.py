@@ -45,6 +45,7 @@ class SoundfileDecoder:
         self.n_channels: int = self._file.channels
         self.declared_s = self._declared_s()
         self.cut: str | None = None
+        self.n_tracks = 1
         self._ended = False
 
     def read(self) -> Block | None:

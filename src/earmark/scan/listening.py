@@ -124,6 +124,9 @@ class Listener:
         if recording.n_nonfinite:
             words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
             problems.append(Problem(kind="samples not finite", words=words))
+        if recording.n_tracks > 1:
+            words = f"has {recording.n_tracks} audio tracks, of which the first was scanned"
+            problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s
