@@ -422,15 +422,15 @@ def test_the_sound_of_a_video(folder, listener, reference, tmp_path):
 def test_further_audio_tracks_are_told(listener, tmp_path):
     import av
 
-    with av.open(str(tmp_path / "film.mka"), "w") as out:
-        tracks = [out.add_stream("flac", rate=RATE) for _ in range(2)]
+    with av.open(str(tmp_path / "film.mp4"), "w") as out:
+        tracks = [out.add_stream("aac", rate=RATE, layout="mono") for _ in range(2)]
         for track, name in zip(tracks, ("chaos", "azum"), strict=True):
-            track.layout = "mono"
-            samples = (excerpt(name, 8.0, 6.0) * 32767).astype("int16")
-            frame = av.AudioFrame.from_ndarray(samples[None, :].copy(), "s16", "mono")
+            frame = av.AudioFrame.from_ndarray(excerpt(name, 8.0, 6.0)[None, :].copy(), "fltp", "mono")
             frame.sample_rate = RATE
-            for part in av.AudioResampler(format="s16", layout="mono", rate=RATE, frame_size=4096).resample(frame):
+            cutter = av.AudioResampler(format="fltp", layout="mono", rate=RATE, frame_size=1024)
+            for part in [*cutter.resample(frame), *cutter.resample(None)]:
                 out.mux(track.encode(part))
+        for track in tracks:
             out.mux(track.encode(None))
     (film,) = items(tmp_path)
     hearing = listener.listen(film)

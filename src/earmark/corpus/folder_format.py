@@ -18,7 +18,7 @@ from earmark.corpus.remote import list_folder, open_location
 from earmark.corpus.remote_tree import list_remote_tree
 from earmark.errors import CorpusError
 
-__all__ = ["METADATA_NAMES", "SHAR_CUTS", "folder_format", "list_folder_format", "names_in"]
+__all__ = ["METADATA_NAMES", "SHAR_CUTS", "folder_format", "list_folder_format", "names_in", "saved_files"]
 
 METADATA_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """Files that make a folder an AudioFolder of `datasets`."""

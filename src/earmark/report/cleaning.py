@@ -229,19 +229,13 @@ def _goes(row: ItemRow, spans: Sequence[tuple[float, float]], policy: CleanPolic
         return True
     if not spans:
         return False
-    matched_s = union_length_s(spans)
+    matched_s = _union_s(spans)
     share = 1.0 if not row.duration_s else matched_s / row.duration_s
     return matched_s >= policy.min_matched_s and share >= policy.min_matched_share
 
 
-def union_length_s(spans: Sequence[tuple[float, float]]) -> float:
-    """Return the seconds that lie in any of some spans.
-
-    Examples
-    --------
-    >>> union_length_s([(4.0, 6.0), (0.0, 2.0), (1.0, 3.0)])
-    5.0
-    """
+def _union_s(spans: Sequence[tuple[float, float]]) -> float:
+    """Return the seconds that lie in any of some spans."""
     total = reached = 0.0
     for start, end in sorted(spans):
         total += max(end - max(start, reached), 0.0)
