@@ -456,6 +456,22 @@ def test_a_damaged_shard_gives_what_is_good(tmp_path, suffix):
         tar.getmembers()
 
 
+def test_names_that_lead_out_write_nothing_outside(tmp_path):
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "../../up.arrow"}]}))
+    (saved / "dataset_info.json").write_text("{}")
+    with pytest.raises(CorpusError, match=r"leads out of the folder: '\.\./\.\./up\.arrow'"):
+        list(list_corpus(str(saved)))
+    with tarfile.open(tmp_path / "s.tar", "w") as tar:
+        info = tarfile.TarInfo("../../up.wav")
+        info.size = len(sound("a"))
+        tar.addfile(info, io.BytesIO(sound("a")))
+    scan = scan_of(tmp_path / "s.tar", tmp_path / "scan", {"up.wav": "unlicensed"})
+    assert counts(clean_corpus(scan, tmp_path / "in" / "out", CleanPolicy(redact="silence"))) == (0, 0, 1)
+    assert sorted(path.name for path in (tmp_path / "in").rglob("*")) == ["clean.json", "out", "s.tar"]
+
+
 def test_what_a_cleaning_refuses(tmp_path):
     root = folder_with(tmp_path / "corpus")
     scan = scan_of(root, tmp_path / "scan", FLAGGED)

@@ -310,6 +310,7 @@ def test_bad_lines_cost_themselves(folder, tmp_path):
         '{"audio_filepath": "sftp://host/a.wav"}',
         '{"audio_filepath": "zip://a.wav::s3://b/c.zip"}',
         '{"audio_filepath": "a\\u0000b"}',
+        '{"audio_filepath": "a\\ud800b"}',
         json.dumps({"audio_filepath": str(folder)}),
     ]
     (tmp_path / "m.jsonl").write_bytes("\n".join([good, *bad, good]).encode() + b"\n\xff\xfe\n")
@@ -328,9 +329,10 @@ def test_bad_lines_cost_themselves(folder, tmp_path):
     assert told["zip://a.wav::s3://b/c.zip"] == "zip:// is not followed out of a list"
     assert told["a\0b"] == "embedded null byte"
     assert told[str(folder)] == "is a directory"
-    assert told[f"m.jsonl:14: {folder}/azum.flac"] == "the same stretch was listed already"
-    assert "not UTF-8" in told["m.jsonl:15"]
-    assert len(entries) == 15
+    assert told["m.jsonl:13"] == "a path that is no text: surrogates not allowed"
+    assert told[f"m.jsonl:15: {folder}/azum.flac"] == "the same stretch was listed already"
+    assert "not UTF-8" in told["m.jsonl:16"]
+    assert len(entries) == 16
 
 
 def test_kaldi(folder, listener, reference, tmp_path):

@@ -9,7 +9,15 @@ from earmark.corpus.fate import Fates, FatesOfOthers, Redacted, written
 from earmark.corpus.folder_copy import copy_container, copy_folder
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.list_copy import copy_list
-from earmark.corpus.listing import common_parts, corpus_format, expand, list_recording, location_name
+from earmark.corpus.listing import (
+    WITH_OWN_IDS,
+    common_parts,
+    corpus_format,
+    expand,
+    is_folder,
+    list_recording,
+    location_name,
+)
 from earmark.corpus.location import join, local_path, parent
 from earmark.corpus.manifest import MANIFEST_KINDS
 from earmark.corpus.metadata_copy import copy_saved, copy_shar
@@ -53,10 +61,14 @@ def copy_corpus(
         return
     listers: dict[str, CutLister] = {}
     for part, prefix in common_parts(parts):
+        if ".." in prefix.split("/"):
+            raise CorpusError(
+                f"{location}: leads out of the folder that its parts have in common; name them one by one"
+            )
         lister = listers.setdefault(parent(part), CutLister(allow_http=options.allow_http))
         below = FatesOfOthers(fates, encode_item_id(prefix))
         try:
-            folder = f"{location_name(part)}/" if corpus_format(part, options) in ("directory", "audiofolder") else ""
+            folder = f"{location_name(part)}/" if corpus_format(part, options) in WITH_OWN_IDS else ""
             below = FatesOfOthers(fates, encode_item_id(prefix + folder))
             _copy_one(part, out / (prefix + folder), below, options, lister, link=link)
         except CorpusError as error:
@@ -78,7 +90,7 @@ def _copy_one(location: str, out: Path, fates: Fates, options: CorpusOptions, li
     elif kind == "shar":
         copy_shar(location, out, fates)
     elif kind in MANIFEST_KINDS:
-        if kind == "kaldi" and path is not None and path.is_dir():
+        if kind == "kaldi" and is_folder(location):
             location, name = join(location, "wav.scp"), "wav.scp"
         copy_list(kind, location, out / name, fates, lister, options, _Saver(out / "audio"))
 

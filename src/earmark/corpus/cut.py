@@ -101,6 +101,10 @@ class CutLister:
         where
             Id for what has no id of its own: the list's name and the line.
         """
+        try:
+            cut.path.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            return Unlistable(id=where, error=f"a path that is no text: {error.reason}")
         path, place = _resolved(cut.path, location)
         item_id = cut_id(path, cut)
         if not self._seen.add(item_id):

@@ -118,6 +118,9 @@ def saved_files(location: str) -> list[str]:
         if not isinstance(files, list):
             raise CorpusError(f"{join(location, folder)}state.json: expected a list of _data_files")
         found += [folder + str(one.get("filename")) for one in files if isinstance(one, dict)]
+    outside = [name for name in found if name.startswith("/") or ".." in name.split("/")]
+    if outside:
+        raise CorpusError(f"{location}: its list of files leads out of the folder: {outside[0]!r}")
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, cast
 from earmark.corpus.cut import Cut, CutLister, NoCut
 from earmark.corpus.entry import Item
 from earmark.corpus.fate import Fates, Redacted, written
+from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.lines import Line, json_object, read_lines, read_rows
 from earmark.corpus.location import is_url
 from earmark.corpus.manifest import CsvColumns, columns_of, cuts_of_line, line_id
@@ -161,7 +162,7 @@ class _Editor:
 
 
 def _name(location: str) -> str:
-    return location.partition("::")[0].rpartition("/")[2]
+    return encode_item_id(location.partition("::")[0].rpartition("/")[2])
 
 
 def _ended(data: bytes) -> bytes:

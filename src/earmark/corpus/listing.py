@@ -24,12 +24,24 @@ from earmark.corpus.remote_tree import list_remote_tree
 from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError, ParameterError
 
-__all__ = ["common_parts", "corpus_format", "expand", "file_format", "list_corpus", "list_recording", "location_name"]
+__all__ = [
+    "WITH_OWN_IDS",
+    "common_parts",
+    "corpus_format",
+    "expand",
+    "file_format",
+    "is_folder",
+    "list_corpus",
+    "list_recording",
+    "location_name",
+]
 
 _BRACES = re.compile(r"\{[^{}]*(\.\.|,)[^{}]*\}")
 _MAX_EXPANDED = 100_000
 _OF_FOLDERS = ("audiofolder", "datasets", "directory", "kaldi", "shar")
-_WITH_OWN_IDS = ("audiofolder", "datasets", "directory", "shar")
+WITH_OWN_IDS = ("audiofolder", "datasets", "directory", "shar")
+"""Formats of folders whose ids begin in the folder; where it is one of several its name comes first."""
+
 _LIST_NAMES = re.compile(r"\.(jsonl?|ndjson|csv|tsv|scp)(\.gz)?$", re.IGNORECASE)
 
 
@@ -111,7 +123,7 @@ def corpus_format(location: str, options: CorpusOptions) -> str:
     """
     path = local_path(location)
     try:
-        if _is_folder(location):
+        if is_folder(location):
             asked = options.format
             return asked if asked in _OF_FOLDERS else folder_format(location)
         return file_format(location, options)
@@ -120,7 +132,14 @@ def corpus_format(location: str, options: CorpusOptions) -> str:
         raise CorpusError(f"{location!r}: {words}" if path is not None else words) from error
 
 
-def _is_folder(location: str) -> bool:
+def is_folder(location: str) -> bool:
+    """Return whether a location is a folder.
+
+    Raises
+    ------
+    OSError
+        If it is elsewhere and cannot be looked at.
+    """
     path = local_path(location)
     return path.is_dir() if path is not None else is_remote_folder(location)
 
@@ -164,7 +183,7 @@ def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Itera
         return list_recording(location)
     if kind in CONTAINER_KINDS:
         return list_container(kind, location, encode_item_id(location_name(location)), options)
-    if kind in MANIFEST_KINDS and not (kind == "kaldi" and _is_folder(location)):
+    if kind in MANIFEST_KINDS and not (kind == "kaldi" and is_folder(location)):
         return list_manifest(kind, location, lister, options)
     return list_folder_format(kind, location, lister, options)
 
@@ -176,7 +195,7 @@ def _list_many(parts: list[str], options: CorpusOptions) -> Iterator[Entry]:
         lister = listers.setdefault(folder, CutLister(allow_http=options.allow_http))
         prefix, name = encode_item_id(folder), encode_item_id(location_name(part))
         try:
-            inside = f"{prefix}{name}/" if corpus_format(part, options) in _WITH_OWN_IDS else prefix
+            inside = f"{prefix}{name}/" if corpus_format(part, options) in WITH_OWN_IDS else prefix
             for entry in _list_one(part, options, lister):
                 yield dataclasses.replace(entry, id=inside + entry.id)
         except CorpusError as error:

@@ -2,13 +2,13 @@
 
 import csv
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from earmark.corpus.audio_kind import has_audio_extension
 from earmark.corpus.cut import Cut, CutLister, NoCut
 from earmark.corpus.entry import Entry, Skipped, Unlistable
+from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.lhotse import cuts_of_cut, cuts_of_recording
 from earmark.corpus.lines import Line, json_object, read_lines, read_rows
 from earmark.corpus.location import is_url
@@ -96,7 +96,7 @@ def list_manifest(kind: str, location: str, lister: CutLister, options: CorpusOp
     Entry
         In the order of the manifest.
     """
-    name = os.path.basename(location.partition("::")[0])  # noqa: PTH119 - also of a URL
+    name = encode_item_id(location.partition("::")[0].rpartition("/")[2])
     try:
         parser: _Parser | None = None
         for line in read_rows(location) if kind == "csv" else read_lines(location):

@@ -60,9 +60,14 @@ class MemberNames:
     def id_of(self, name: str) -> str:
         """Return the id of the next member of that name."""
         name = encode_item_id(name.removeprefix("./"))
-        self._seen[name] += 1
-        again = f"#{self._seen[name]}" if self._seen[name] > 1 else ""
-        return f"{self._prefix}{name}{again}"
+        number = self._seen[name] + 1
+        while number > 1 and f"{name}#{number}" in self._seen:  # a member can be called that
+            number += 1
+        self._seen[name] = number
+        if number > 1:
+            name = f"{name}#{number}"
+            self._seen[name] = 1
+        return self._prefix + name
 
 
 class _Unpacked(io.RawIOBase):
