@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from earmark.catalog import Track, open_catalog
-from earmark.corpus import Item
+from earmark.corpus import Item, WholeFile
 from earmark.errors import CatalogError, CorpusError, ParameterError, RegistryError, ScanError
 from earmark.fingerprint import load_model
 from earmark.matching import Match
@@ -90,7 +90,7 @@ def found(start_s, end_s, track_id="t", *, group=0, rightsholder=None, log10_e_v
 def judged(*matches, registry=None):
     judge = Judge(registry, USE)
     hearing = Hearing(outcome="heard", duration_s=60.0, decoded_s=60.0, scanned_s=60.0, found=matches)
-    return judge.judge(Item(id="a.wav", path=Path("a.wav"), size_bytes=1), hearing)
+    return judge.judge(Item(id="a.wav", source=WholeFile(location="a.wav"), size_bytes=1), hearing)
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +217,7 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["started"] < written["finished"]
     assert written["finished"].endswith("Z")
     assert written["options"] == {
+        "reading": {},
         "effort": "fast",
         "max_e_value": 1e-3,
         "licensee": "Acme AI",
@@ -350,7 +351,7 @@ def test_odds_are_rounded_and_held_to_the_floor():
 
 def test_listening_names_an_item_that_has_gone(tmp_path):
     listener = Listener(open_catalog(small_catalog(), load_model()), load_model(), effort="fast", max_e_value=1e-3)
-    hearing = listener.listen(Item(id="gone.wav", path=tmp_path / "gone.wav", size_bytes=10))
+    hearing = listener.listen(Item(id="gone.wav", source=WholeFile(location=str(tmp_path / "gone.wav")), size_bytes=10))
     assert (hearing.outcome, hearing.problem.kind) == ("error", "not readable")
     assert hearing.problem.words == "No such file or directory"
 

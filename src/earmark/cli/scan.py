@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
+from earmark.cli.reading import reading_options
 from earmark.cli.use_options import takes_use
+from earmark.corpus.options import CorpusOptions
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import Use
 
@@ -13,7 +15,7 @@ __all__ = ["scan"]
 
 
 @click.command()
-@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("corpus")
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
@@ -35,12 +37,14 @@ __all__ = ["scan"]
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
+@reading_options
 @takes_use
 @click.pass_context
 def scan(
     ctx: click.Context,
     *,
-    corpus: Path,
+    corpus: str,
     catalog: Path,
     out: Path,
     registry: Path | None,
@@ -51,8 +55,13 @@ def scan(
     max_e_value: float,
     jobs: int | None,
     fail_on: str | None,
+    clean: Path | None,
+    reading: CorpusOptions,
 ) -> None:
-    """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
+    """Scan CORPUS for the recordings of a catalog.
+
+    CORPUS is a directory, tar shard, table, manifest or audio file, or the URL of one (s3://bucket/folder); braces
+    name several (shard-{000..127}.tar). docs/corpora.md lists the forms.
 
     Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and the log audit.jsonl when it ends. Ctrl-C
     leaves whole lines in them. A match is `licensed` if a grant of the registry covers the use, `unlicensed` if none
@@ -64,9 +73,11 @@ def scan(
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
     """  # noqa: D301 - click reads the \b
     from earmark.audit import logged
-    from earmark.cli.exit_codes import exit_code
+    from earmark.cli.clean import report_cleaned
+    from earmark.cli.exit_codes import FINDINGS, exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
+    from earmark.report.cleaning import check_clean_out, clean_corpus
     from earmark.scan import ScanPlan, stop_on_signals
     from earmark.scan import scan as run_scan
 
@@ -74,6 +85,7 @@ def scan(
         corpus=corpus,
         catalog=catalog,
         out=out,
+        reading=reading,
         registry=registry,
         allow=allow,
         ignore=ignore,
@@ -82,7 +94,14 @@ def scan(
         max_e_value=max_e_value,
         jobs=jobs,
     )
-    with stop_on_signals() as stop, logged(out), scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
+    if clean is not None:
+        check_clean_out(clean, corpus)
+    progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
+    with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     print_result(stdout_console(), summary, out)
-    ctx.exit(exit_code(summary, fail_on))
+    code = exit_code(summary, fail_on)
+    if clean is not None and summary.complete:
+        cleaned = report_cleaned(clean_corpus(out, clean), clean)
+        code = cleaned if code in (0, FINDINGS) and cleaned else code
+    ctx.exit(code)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from earmark.corpus import local_path
 from earmark.errors import ScanError
 from earmark.scan.judging import ItemRecord
 from earmark.scan.rows import row_to_json
@@ -112,7 +113,7 @@ class ScanFolder:
         return ScanError(f"{str(self._out)!r} cannot be written to: {error.strerror or error}")
 
 
-def check_out(out: Path, corpus: Path) -> None:
+def check_out(out: Path, corpus: str | Path) -> None:
     """Make sure that a scan may write to a folder, without touching it.
 
     Raises
@@ -125,8 +126,9 @@ def check_out(out: Path, corpus: Path) -> None:
             raise ScanError(f"--out {str(out)!r} is a file; expected a new or an empty folder")
         if out.is_dir() and any(out.iterdir()):
             raise ScanError(f"--out {str(out)!r} is not empty; expected a new or an empty folder")
-        real_out, real_corpus = out.resolve(), corpus.resolve()
+        inside = local_path(str(corpus))
+        real_out, real_corpus = out.resolve(), None if inside is None else inside.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise ScanError(f"--out {str(out)!r}: {getattr(error, 'strerror', None) or error}") from error
-    if real_out.is_relative_to(real_corpus):
+    if real_corpus is not None and real_out.is_relative_to(real_corpus):
         raise ScanError(f"--out {str(out)!r} lies inside the corpus {str(corpus)!r}; expected a folder elsewhere")

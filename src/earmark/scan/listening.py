@@ -1,13 +1,12 @@
 """From an item to what is heard in it: decoded, fingerprinted and matched, with no word yet about rights."""
 
 import dataclasses
-import hashlib
 import logging
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
-from earmark.corpus import Item
-from earmark.errors import AudioError, CatalogError, TruncatedAudioError
+from earmark.corpus import Item, ItemReader
+from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
@@ -78,6 +77,7 @@ class Listener:
 
     def __init__(self, catalog: Catalog, model: Model, *, effort: str, max_e_value: float) -> None:
         self._catalog, self._model = catalog, model
+        self._reader = ItemReader()
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
     def listen(self, item: Item) -> Hearing:
@@ -90,21 +90,26 @@ class Listener:
         """
         sha256 = None
         try:
-            with item.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                file.seek(0)
-                with stream(file, name=_NAME) as recording:
+            with self._reader.open(item) as file:
+                sha256 = self._reader.sha256(item, file)
+                with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
                     return self._hear(recording, sha256)
         except CatalogError:
             raise
         except AudioError as error:
             problem = Problem(kind="not decodable", words=_words(error))
+        except CorpusError as error:
+            problem = Problem(kind="not readable", words=str(error))
         except OSError as error:
             problem = Problem(kind="not readable", words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others
             logger.exception("unexpected failure with item %r", item.id)
             problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
         return Hearing(outcome="error", sha256=sha256, problem=problem)
+
+    def close(self) -> None:
+        """Close what items were read from. May be called twice."""
+        self._reader.close()
 
     def _hear(self, recording: AudioStream, sha256: str) -> Hearing:
         fingerprinter, problems = Fingerprinter(self._model), []
@@ -119,6 +124,9 @@ class Listener:
         if recording.n_nonfinite:
             words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
             problems.append(Problem(kind="samples not finite", words=words))
+        if recording.n_tracks > 1:
+            words = f"has {recording.n_tracks} audio tracks, of which the first was scanned"
+            problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s

@@ -5,6 +5,7 @@ import math
 import os
 from pathlib import Path
 
+from earmark.corpus import CorpusOptions
 from earmark.errors import ParameterError
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
@@ -19,7 +20,9 @@ class ScanPlan:
     Attributes
     ----------
     corpus
-        A directory or a single file.
+        Its path or URL.
+    reading
+        How to read the corpus.
     catalog
         Folder of the catalog.
     out
@@ -38,9 +41,10 @@ class ScanPlan:
         Worker processes [>= 1]; None is one for each processor that this process may use.
     """
 
-    corpus: Path
+    corpus: str | Path
     catalog: Path
     out: Path
+    reading: CorpusOptions = dataclasses.field(default_factory=CorpusOptions)
     registry: Path | None = None
     allow: Path | None = None
     ignore: Path | None = None

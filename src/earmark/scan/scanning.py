@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from earmark.catalog import open_catalog
-from earmark.corpus import Entry, Item, list_directory
+from earmark.corpus import Entry, Item, list_corpus
 from earmark.fingerprint import load_model
 from earmark.matching import Matcher
 from earmark.rights import Recording, decide, read_registry
@@ -63,7 +63,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow
     Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    entries = list_directory(plan.corpus)
+    entries = list_corpus(str(plan.corpus), plan.reading)
     started = datetime.now(UTC)
     lists = read_lists(plan.allow, plan.ignore, started.date())
     about = Circumstances(plan=plan, catalog=catalog, model=model, registry=registry, started=started, lists=lists)
@@ -80,7 +80,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow
                     folder.append(record)
                     tally.add(record)
                     if on_item is not None:
-                        on_item(record.item, entry.size_bytes if isinstance(entry, Item) else 0)
+                        on_item(record.item, (entry.size_bytes or 0) if isinstance(entry, Item) else 0)
             stopped_by = stop.reason
         except KeyboardInterrupt:
             stopped_by = "SIGINT"

@@ -269,6 +269,7 @@ def _counts(counts: Counter[str]) -> str:
 def _options(plan: ScanPlan) -> dict[str, Any]:
     use = plan.use
     return {
+        "reading": {name: value for name, value in dataclasses.asdict(plan.reading).items() if value},
         "effort": plan.effort,
         "max_e_value": plan.max_e_value,
         "licensee": use.licensee,
