@@ -123,7 +123,9 @@ def test_pictures_are_small_and_fetch_nothing(name):
     if name.endswith(".svg"):
         text = data.decode()
         assert "@font-face" not in text
-        assert set(re.findall(r"https?://[^\s\"'<>)]+", text)) == {"http://www.w3.org/2000/svg"}
+        urls = set(re.findall(r"https?://[^\s\"'<>)]+", text))
+        # What the demo prints names a made-up page, as text; nobody can own a host of .example (RFC 2606).
+        assert {url for url in urls if ".example/" not in url} == {"http://www.w3.org/2000/svg"}
         assert set(re.findall(r"url\((.)", text)) <= {"#"}
 
 
