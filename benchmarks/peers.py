@@ -31,7 +31,7 @@ import music
 import queries
 import tables
 from earmark.fingerprint import load_model
-from earmark.matching.odds import EFFORTS
+from earmark.matching import EFFORTS
 from judging import Judge
 
 CELLS = (
