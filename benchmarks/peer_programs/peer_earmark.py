@@ -18,7 +18,7 @@ from earmark.matching import Matcher
 class Earmark:
     """A catalog, and a matcher of one effort. Its score is the negative log10 of the odds.
 
-    It answers at its default threshold alone: a lower one is more work. At no false claim it can only be as good.
+    It answers at its default threshold alone, as a lower one is more work; so `recall at 0 false` is at most `recall`.
     """
 
     def __init__(self, folder, effort):
