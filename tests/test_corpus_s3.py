@@ -101,6 +101,20 @@ def test_a_bucket_as_a_folder(server, digests):
     assert {f"shards/s-0.tar/{name}" for name in digests} < set(everything)
 
 
+def test_keys_that_are_no_paths_are_told(server, digests):
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=server, **keys)
+    client.create_bucket(Bucket="odd")
+    for key in ("a/../../up.flac", "a/./b.flac", "a//c.flac", "a/", "a/d.flac", "e%/é.flac"):
+        client.put_object(Bucket="odd", Key=key, Body=b"" if key == "a/" else b"fLaC")
+    got = found("s3://odd", server)
+    words = "a folder or file called '', '.' or '..', which is not followed"
+    flac = hashlib.sha256(b"fLaC").hexdigest()
+    assert got == {"a/": words, "a/.": words, "a/..": words, "a/d.flac": flac, "e%25/é.flac": flac}
+
+
 def test_one_file_and_a_pattern(server, digests):
     assert found("s3://music/plain/b.flac", server) == {"b.flac": digests["b.flac"]}
     got = found("s3://music/shards/s-{0..1}.tar", server)
