@@ -80,7 +80,7 @@ def all_facts(registry):
 
 # Round trips
 
-NAMES = st.text(alphabet="aZé ß,;\t|\"'\n=-+@", min_size=1, max_size=12).map(lambda text: f"n{text}n")
+NAMES = st.text(alphabet="aZé ß,;\t|\"'\n=-+@", min_size=1, max_size=12).map(lambda text: f"{text.lstrip()}n")
 MAYBE = st.none() | NAMES
 DAYS = st.none() | st.dates()
 ISRCS = st.integers(0, 99).map(lambda n: f"GBAYE68000{n:02d}")
@@ -639,7 +639,7 @@ def test_what_is_no_registry_is_not_written_over(tmp_path, write):
 
 def test_a_long_table_is_read_in_little_memory(tmp_path, registry):
     path = tmp_path / "recordings.csv"
-    n_rows = 60_000
+    n_rows = 40_000
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["track_id", "isrc", "title", "label", "notes"])
@@ -653,7 +653,7 @@ def test_a_long_table_is_read_in_little_memory(tmp_path, registry):
     finally:
         tracemalloc.stop()
     assert report.added == {"recordings": n_rows}
-    assert path.stat().st_size > 14e6
+    assert path.stat().st_size > 9e6
     assert peak < 8e6  # of one block of the file and one row; the file itself does not fit
     assert len(seen) > 20
     assert [at.n_bytes for at in seen] == sorted(at.n_bytes for at in seen)

@@ -493,7 +493,7 @@ def test_the_reference_on_a_worked_example():
     assert reference.status(grants, case | {"territory": "DE", "as_of": None}, UNIVERSE) == "unlicensed"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(registries(), cases(), st.lists(plain_reservations(), max_size=2))
 def test_a_missing_fact_is_the_agreement_of_all_its_values(grants, case, reservations):
     found = decided(grants, case, reservations)
@@ -506,14 +506,14 @@ def test_a_missing_fact_is_the_agreement_of_all_its_values(grants, case, reserva
 SCALE = ["unlicensed", "review", "licensed"]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(registries(), cases(), plain_grants(grant_id="new", permission="not_allowed"))
 def test_a_further_forbidding_grant_never_makes_a_verdict_more_permissive(grants, case, forbidding):
     before, after = decided(grants, case), decided([*grants, forbidding], case)
     assert SCALE.index(after.status) <= SCALE.index(before.status)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(registries(), cases(), st.lists(plain_reservations(), max_size=2), plain_reservations())
 def test_a_further_reservation_never_makes_a_verdict_more_permissive(grants, case, reservations, new):
     before, after = decided(grants, case, reservations), decided(grants, case, [*reservations, new])
@@ -521,7 +521,7 @@ def test_a_further_reservation_never_makes_a_verdict_more_permissive(grants, cas
     assert (before.status == "unlicensed") == (after.status == "unlicensed")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(registries(), cases(), plain_grants(grant_id="new", licensee="somebody else"), st.sampled_from("ab"))
 def test_a_grant_to_another_licensee_changes_nothing_unless_it_is_exclusive(grants, case, other, licensee):
     case["licensee"] = licensee

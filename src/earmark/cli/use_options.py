@@ -71,7 +71,7 @@ def takes_use(command: _Command) -> _Command:
             click.option("--use", "scope", type=click.Choice(SCOPES), help="What for."),
             click.option("--product", help="For which model or product."),
             click.option("--territory", help="In which country, as two letters (ISO 3166)."),
-            click.option("--as-of", type=Day(), metavar="YYYY-MM-DD", help="On which day."),
+            click.option("--as-of", type=Day(), metavar="YYYY-MM-DD", help="On which day the corpus was acquired."),
             click.option(
                 "--sufficient-share",
                 type=Share(),

@@ -77,6 +77,8 @@ def parse_isrc(text: str) -> str:
     >>> parse_isrc("gb-aye-68-00011")
     'GBAYE6800011'
     """
+    if _ISRC.fullmatch(text) is not None:  # as it is stored
+        return text
     code = _NOISE.sub("", text).upper().removeprefix("ISRC")
     if _ISRC.fullmatch(code) is None:
         raise ParameterError(

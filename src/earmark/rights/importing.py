@@ -24,6 +24,7 @@ from earmark.rights.use_types import UseMeaning
 __all__ = ["ImportOptions", "ImportProgress", "ImportReport", "Refusal", "import_files"]
 
 _BLOCK: Final = 1 << 20
+_MAX_NOTICES: Final = 1000  # that a report holds: a message of 1 GB may give one for each deal
 _EVERY: Final = 2000  # statements between two reports of progress: a fraction of a second
 
 
@@ -148,7 +149,7 @@ class _Session:
         self.outcomes: dict[str, Counter[str]] = {"added": Counter(), "known": Counter(), "replaced": Counter()}
         self.notices: list[str] = []
         self.n_refused = self.n_files_refused = self.n_facts = self.n_bytes_before = 0
-        self.n_bytes_total = 0
+        self.n_bytes_total = self.n_notices = 0
         self._last_place: tuple[str, int] | None = None
 
     def refuse(self, refusal: Refusal) -> None:
@@ -198,7 +199,9 @@ class _Session:
             if number % _EVERY == 0:
                 self.progress(path, file.tell())
             if isinstance(statement, Notice):
-                self.notices.append(f"{path}: {statement.words}")
+                self.n_notices += 1
+                if self.n_notices <= _MAX_NOTICES:
+                    self.notices.append(f"{path}: {statement.words}")
             elif isinstance(statement, MessageId):
                 self.store.name_message(statement.text)
             else:
@@ -271,6 +274,8 @@ def import_files(
             session.refuse(
                 Refusal(file=names[name], line=mistake.line, column=mistake.column, complaint=mistake.complaint)
             )
+        if session.n_notices > _MAX_NOTICES:
+            session.notices.append(f"{session.n_notices - _MAX_NOTICES:,} more notices like these")
         contradictions = list(overlaps(connection, first_new))
         if options.strict and (session.n_refused or contradictions):
             what = [f"{session.n_refused:,} refused"] if session.n_refused else []

@@ -1,22 +1,32 @@
 """The grants of a registry, arranged so that those about one recording are found without reading them all."""
 
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import combinations
 from typing import Final
 
 from earmark.rights.facts import UPC, Facts
-from earmark.rights.grants import ANYONE, SCOPES, Grant, Permission, successors_of
+from earmark.rights.grants import ANYONE, COVERAGE_COLUMNS, SCOPES, Grant, Permission, successors_of
 from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 
-__all__ = ["Clause", "GrantIndex", "build_index", "clauses_about", "successor_in_force"]
+__all__ = [
+    "Bucket",
+    "Clause",
+    "GrantIndex",
+    "buckets_about",
+    "build_index",
+    "clauses_about",
+    "clauses_in",
+    "successor_in_force",
+]
 
 # Of several grants of one rank the first of these decides.
 _SEVERITY: Final[dict[Permission, int]] = {"not_allowed": 0, "constrained": 1, "allowed": 2}
 
 _Columns = tuple[int, ...]
-_Bucket = dict[tuple[str | None, str], tuple["Clause", ...]]
+Bucket = dict[tuple[str | None, str], tuple["Clause", ...]]
+_Table = dict[tuple[str | None, ...], Bucket]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,11 +71,10 @@ class GrantIndex:
 
     Parameters
     ----------
-    shapes : tuple of tuple of int
-        The combinations of coverage columns (positions in `COVERAGE_COLUMNS`) that some grant fills.
-    buckets : dict
-        By (shape, known columns among it), then by those columns' values, then by (licensee, scope): the clauses. A
-        recording of which some columns are unknown is looked up by those that are known.
+    tables : dict
+        By which columns of a recording are known (one bool for each of `COVERAGE_COLUMNS`): for each combination of
+        columns that some grant fills, those of them that are known, and by their values the bucket, which holds clauses
+        by (licensee, scope). A recording of which some columns are unknown is looked up by those that are known.
     columns : frozenset of int
         All that are in some shape.
     for_products : bool
@@ -74,8 +83,7 @@ class GrantIndex:
         By grant id: the grants that supersede it directly.
     """
 
-    shapes: tuple[_Columns, ...]
-    buckets: dict[tuple[_Columns, _Columns], dict[tuple[str | None, ...], _Bucket]]
+    tables: dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]
     columns: frozenset[int]
     for_products: bool
     successors: dict[str, tuple[Grant, ...]]
@@ -114,8 +122,7 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
         for table, entries in gathered.items()
     }
     return GrantIndex(
-        shapes=tuple(sorted({shape for shape, _ in buckets})),
-        buckets=buckets,
+        tables=_tables(sorted({shape for shape, _ in buckets}), buckets),
         columns=frozenset(column for shape, _ in buckets for column in shape),
         for_products=any(grant.product for grant in grants),
         successors=successors,
@@ -141,10 +148,55 @@ def clauses_about(
     list of Clause
         In no particular order.
     """
+    return clauses_in(buckets_about(index, facts), facts, any_scope=any_scope, any_licensee=any_licensee)
+
+
+def buckets_about(index: GrantIndex, facts: Facts) -> list[Bucket]:
+    """Find the buckets of clauses that may cover a recording, whatever their licensee and scope.
+
+    Parameters
+    ----------
+    index, facts
+        As of `clauses_about`.
+
+    Returns
+    -------
+    list of dict
+        For `clauses_in`.
+    """
+    found: list[Bucket] = []
+    first = facts.coverages[0]
+    for known, buckets in index.tables[tuple([value is not None for value in first])]:
+        for coverage in facts.coverages if UPC in known else (first,):
+            bucket = buckets.get(tuple([coverage[column] for column in known]))
+            if bucket is not None:
+                found.append(bucket)
+    return found
+
+
+def clauses_in(
+    buckets: Sequence[Bucket], facts: Facts, *, any_scope: bool = False, any_licensee: bool = False
+) -> list[Clause]:
+    """Take the clauses for a licensee and a scope out of buckets.
+
+    Parameters
+    ----------
+    buckets : sequence of dict
+        Of `buckets_about`.
+    facts, any_scope, any_licensee
+        As of `clauses_about`.
+
+    Returns
+    -------
+    list of Clause
+        In no particular order.
+    """
     found: list[Clause] = []
+    if not buckets:
+        return found
     scopes = SCOPES if any_scope or facts.scope is None else (facts.scope,)
     licensee = None if any_licensee else facts.licensee
-    for bucket in _buckets_about(index, facts.coverages):
+    for bucket in buckets:
         if licensee is not None:
             for scope in scopes:
                 found += bucket.get((licensee, scope), ())
@@ -185,18 +237,18 @@ def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | N
     return None
 
 
-def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], ...]) -> list[_Bucket]:
-    """Return the bucket of each shape that agrees with what is known of the recording."""
-    found: list[_Bucket] = []
-    complete = None not in coverages[0]
-    for shape in index.shapes:
-        known = shape if complete else tuple([column for column in shape if coverages[0][column] is not None])
-        buckets = index.buckets[shape, known]
-        for coverage in coverages if UPC in known else coverages[:1]:
-            bucket = buckets.get(tuple([coverage[column] for column in known]))
-            if bucket is not None:
-                found.append(bucket)
-    return found
+def _tables(
+    shapes: Iterable[_Columns], buckets: Mapping[tuple[_Columns, _Columns], _Table]
+) -> dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]:
+    """Arrange the buckets by which columns of a recording are known: for each shape, those columns and their table."""
+    return {
+        mask: tuple(
+            (known, buckets[shape, known])
+            for shape in shapes
+            for known in [tuple(column for column in shape if mask[column])]
+        )
+        for mask in itertools.product((False, True), repeat=len(COVERAGE_COLUMNS))
+    }
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:
@@ -226,4 +278,4 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
 def _subsets(columns: _Columns) -> Iterator[_Columns]:
     """Yield every subset of `columns`, each in order."""
     for size in range(len(columns) + 1):
-        yield from combinations(columns, size)
+        yield from itertools.combinations(columns, size)

@@ -138,9 +138,11 @@ def _whole(holders: Holders) -> Holders:
 
 def _distinct(names: list[str | None]) -> list[str | None]:
     """Return the names that differ when folded, each as first spelled; None if there are none."""
-    given = [name for name in names if name]
-    if len(given) < 2 or all(name == given[0] for name in given):
-        return [given[0] if given and fold_name(given[0]) else None]
+    if len(names) == 2 and names[0] == names[1]:
+        return names[:1]
+    given: list[str | None] = [name for name in names if name and not name.isspace()]
+    if len(given) < 2:
+        return given or [None]
     found: dict[str, str | None] = {}
     for name in given:
         folded = fold_name(name)

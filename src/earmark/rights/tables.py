@@ -111,13 +111,18 @@ def _write_xlsx(tables: Sequence[FactTable], out: Path) -> None:
         sheet = book.create_sheet(table.kind.name)
         sheet.append(table.columns)
         for row in table.rows:
-            sheet.append([_plain(cell) for cell in row])
+            sheet.append([_text_cell(sheet, cell) for cell in row])
     aside = out.with_name(f".{out.name}.partial")
     book.save(aside)
     os.link(aside, out)  # fails if it is there by now
     aside.unlink()
 
 
-def _plain(cell: str) -> str:
-    """Return a text that a spreadsheet keeps: without control characters, which its XML cannot hold."""
-    return "".join(c for c in cell if c.isprintable() or c.isspace())
+def _text_cell(sheet: object, text: str) -> object:
+    """Return a cell that is this text, and never a formula; without control characters, which XML cannot hold."""
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, "".join(c for c in text if c.isprintable() or c.isspace()) or None)  # type: ignore[arg-type]
+    if text:
+        cell.data_type = "s"
+    return cell

@@ -6,9 +6,8 @@ from typing import Final, Literal
 
 from earmark.rights.facts import Facts
 from earmark.rights.grants import Permission
-from earmark.rights.index import Clause, GrantIndex, clauses_about
+from earmark.rights.index import Clause, GrantIndex, buckets_about, clauses_about, clauses_in
 from earmark.rights.possibilities import (
-    OpenFact,
     deciding_clause,
     holds_on,
     open_facts,
@@ -81,7 +80,8 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
         By rules 1 to 6 of `earmark.rights.policy`.
     """
     index = registry.index
-    clauses = [clause for clause in clauses_about(index, facts) if _may_apply(clause, facts, index)]
+    buckets = buckets_about(index, facts)
+    clauses = [clause for clause in clauses_in(buckets, facts) if _may_apply(clause, facts, index)]
     unknown = [fact for fact in open_facts(facts, index) if fact.of_use or any(map(fact.matters_to, clauses))]
     deciders = _until_two_statuses(possible_deciders(clauses, unknown)) if unknown else [deciding_clause(clauses)]
     status, *others = {_status_of(decider) for decider in deciders}
@@ -89,7 +89,8 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
     if others:
         status, reason = "review", explain_doubt(deciders, [f for f in unknown if any(map(f.matters_to, clauses))])
     else:
-        reason = _explain(deciders, grants, clauses, unknown, facts, registry)
+        related = clauses_in(buckets, facts, any_scope=True) if not grants else ()
+        reason = _explain(deciders, grants, clauses, related, facts, registry) + whatever(unknown)
     if status == "licensed" and (rival := _rival(clauses, facts, registry)) is not None:
         status, reason = "review", f"{reason}; but {explain_contradiction(rival, facts)}"
     elif status == "unlicensed" and registry.reserved is not None:
@@ -107,19 +108,16 @@ def _explain(
     deciders: Sequence[Clause | None],
     grants: Sequence[Clause],
     clauses: Sequence[Clause],
-    unknown: Sequence[OpenFact],
+    related: Sequence[Clause],
     facts: Facts,
     registry: Registry,
 ) -> str:
     """Say why the deciders, which agree, lead to their verdict."""
     if len(deciders) == 1 and grants:
-        reason = explain_decision(grants[0], clauses, facts)
-    elif grants:
-        reason = explain_choice(grants, facts, everywhere=None not in deciders)
-    else:
-        related = clauses_about(registry.index, facts, any_scope=True)
-        reason = explain_absence(related, facts, registry.index)
-    return reason + whatever(unknown)
+        return explain_decision(grants[0], clauses, facts)
+    if grants:
+        return explain_choice(grants, facts, everywhere=None not in deciders)
+    return explain_absence(related, facts, registry.index)
 
 
 def _may_apply(clause: Clause, facts: Facts, index: GrantIndex) -> bool:
