@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/accuracy.py --effort standard              the core cells, 300 queries each, 5 and 10 s
+    python benchmarks/accuracy.py --effort thorough              the core cells, 300 queries each, 5 and 10 s
     python benchmarks/accuracy.py --cells clean --seconds 3 --queries 2000
     python benchmarks/accuracy.py --cells long_speed long_tempo --seconds 10 30
     python benchmarks/accuracy.py --cells composed --queries 100
@@ -37,10 +37,8 @@ import queries
 import stems
 import tables
 from earmark.fingerprint import fingerprint, load_model
-from earmark.matching import Matcher
+from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS, Matcher
 from judging import Judge, seconds_of
-
-DEFAULT_MAX_E_VALUE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,7 +135,7 @@ def main():
     parser.add_argument("--cells", nargs="+", default=["core"], help="names of cells; `core` and `every` are sets")
     parser.add_argument("--seconds", nargs="+", type=int, default=[5, 10])
     parser.add_argument("--queries", type=int, default=300, help="a cell and length")
-    parser.add_argument("--effort", default="fast")
+    parser.add_argument("--effort", choices=EFFORTS, default=DEFAULT_EFFORT)
     parser.add_argument("--max-e-value", type=float, default=DEFAULT_MAX_E_VALUE)
     parser.add_argument("--seed", type=int, default=queries.SEED)
     parser.add_argument("--jobs", type=int, default=1)

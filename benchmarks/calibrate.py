@@ -4,6 +4,7 @@
 
     python benchmarks/calibrate.py               writes src/earmark/matching/calibration.json
     python benchmarks/calibrate.py --efforts standard --keep scores
+    python benchmarks/calibrate.py --plot odds.png --keep scores     draws what was kept, and fits nothing
 
 Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve
 as negatives and no artist meets himself. Each look of each effort (the item as it is; the sweep) is fitted on its own.
@@ -32,6 +33,7 @@ from earmark.matching.sweep import Sweep
 from earmark.matching.view import item_frame
 
 N_FOLDS = 6
+MILLION_TRACKS_H = 1e6 * 4 / 60
 # The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right),
 # so the slope is taken from fewer, higher ones.
 N_TAIL = {"plain": 100, "sweep": 30}
@@ -79,11 +81,40 @@ def report(look, scores, item_hours, catalog_hours):
     return {"intercept": round(intercept, 4), "slope": round(slope, 4)}
 
 
+def draw(folder, path, hours, catalog_h):
+    """Draw how often scores were reached, the fit, its 95 % band, and where a million tracks would put the limit."""
+    from matplotlib import pyplot as plt
+
+    files = sorted(folder.glob("*.npy"))
+    figure, axes = plt.subplots(1, len(files), figsize=(4 * len(files), 4), sharey=True, layout="constrained")
+    for axis, file in zip(np.atleast_1d(axes), files, strict=True):
+        n_tail = N_TAIL[file.stem.partition("-")[2]]
+        scores = np.sort(np.load(file))[::-1]
+        intercept, slope = fit(scores, n_tail, hours, catalog_h)
+        level = scores[n_tail]
+        axis.step(scores[: 3 * n_tail], np.log10(np.arange(1, 3 * n_tail + 1) / hours), where="post", label="seen")
+        ends = (intercept + math.log10(MILLION_TRACKS_H) + 3) / slope
+        x = np.linspace(level, ends, 50)
+        at_level = intercept + math.log10(catalog_h) - slope * level
+        axis.plot(x, at_level - slope * (x - level), label="fitted")
+        # The slope's standard error is itself over the root of the number of excesses.
+        low, high = (at_level - slope * (1 + s * 1.96 / n_tail**0.5) * (x - level) for s in (1, -1))
+        axis.fill_between(x, low, high, alpha=0.2, label="95 %")
+        for name, catalog in (("this catalog", catalog_h), ("a million tracks", MILLION_TRACKS_H)):
+            axis.axhline(-3 - math.log10(catalog / catalog_h), linestyle=":", color="grey")
+            axis.text(level, -3 - math.log10(catalog / catalog_h) + 0.08, f"limit, {name}", fontsize=7)
+        axis.set(title=file.stem, xlabel="score")
+    np.atleast_1d(axes)[0].set(ylabel=f"log10 of matches an hour, catalog of {catalog_h:.0f} h")
+    np.atleast_1d(axes)[0].legend(fontsize=7)
+    figure.savefig(path, dpi=110)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--efforts", nargs="+", default=EFFORTS, choices=EFFORTS)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--keep", type=Path, help="folder for the scores, as .npy files")
+    parser.add_argument("--plot", type=Path, help="draw the scores in --keep")
     args = parser.parse_args()
     tracks = music.load_tracks()
     fold = folds.fold_of_packages(N_FOLDS)
@@ -96,6 +127,9 @@ def main():
         places += [(i, path) for i in inside]
     hours, catalog_h = sum(t.duration_s for t in tracks) / 3600, float(np.mean(catalog_hours))
     print(f"{hours:.1f} h of items against catalogs of {catalog_h:.1f} h")
+    if args.plot:
+        draw(args.keep, args.plot, hours, catalog_h)
+        return
     fitted = json.loads(args.out.read_text())["efforts"] if args.out.exists() else {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for name in args.efforts:

@@ -1,7 +1,9 @@
 """A real S3 server on loopback (moto in server mode), and a proxy before it that breaks connections off."""
 
 import contextlib
+import http.server
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -50,6 +52,39 @@ def request(endpoint, path, data=None, method=None):
     asked.add_header("Content-Type", "application/octet-stream")  # or Flask takes the body for a form
     with urllib.request.urlopen(asked, timeout=30) as answer:
         return answer.read()
+
+
+@contextlib.contextmanager
+def web_server(files):
+    """Serve name -> bytes on loopback, whole or in ranges; give its address."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            data = files.get(self.path.lstrip("/"))
+            if data is None:
+                self.send_error(404)
+                return
+            asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            first, last = (int(asked[1]), int(asked[2] or len(data) - 1)) if asked else (0, len(data) - 1)
+            part = data[first : last + 1]
+            self.send_response(206 if asked else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(len(part)))
+            if asked:
+                self.send_header("Content-Range", f"bytes {first}-{first + len(part) - 1}/{len(data)}")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(part)
+
+        do_HEAD = do_GET  # noqa: N815 - the name that http.server calls
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 class BreakingProxy:

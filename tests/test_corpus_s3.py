@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from .s3_server import BreakingProxy, environment, request, s3_server
+from .s3_server import BreakingProxy, environment, request, s3_server, web_server
 from .small_catalog import earmark_command, excerpt, items_of, small_catalog
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -24,7 +24,7 @@ from earmark.corpus import *
 from earmark.errors import EarmarkError
 found = {}
 with ItemReader() as reader:
-    for entry in list_corpus(sys.argv[1]):
+    for entry in list_corpus(sys.argv[1], CorpusOptions(allow_http="--allow-http" in sys.argv)):
         if isinstance(entry, Item):
             try:
                 with reader.open(entry) as file:
@@ -80,14 +80,14 @@ def digests():
     return {name: hashlib.sha256(data).hexdigest() for name, data in songs().items()}
 
 
-def read(location, endpoint, **changes):
-    command = [sys.executable, "-c", READ, location]
+def read(location, endpoint, *flags, **changes):
+    command = [sys.executable, "-c", READ, location, *flags]
     environ = environment(endpoint, **changes)
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
-def found(location, endpoint):
-    run = read(location, endpoint)
+def found(location, endpoint, *flags):
+    run = read(location, endpoint, *flags)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout)
 
@@ -99,6 +99,36 @@ def test_a_bucket_as_a_folder(server, digests):
     everything = found("s3://music", server)
     assert {f"plain/{name}" for name in expected} < set(everything)
     assert {f"shards/s-0.tar/{name}" for name in digests} < set(everything)
+
+
+def test_web_addresses_are_opened_only_if_asked_for(digests, tmp_path):
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        info = tarfile.TarInfo("b.flac")
+        info.size = len(songs()["b.flac"])
+        archive.addfile(info, io.BytesIO(songs()["b.flac"]))
+    with web_server(songs() | {"s.tar": tar.getvalue()}) as address:
+        urls = [f"{address}/{name}" for name in digests]
+        (tmp_path / "m.jsonl").write_text("".join(json.dumps({"audio_filepath": url}) + "\n" for url in urls))
+        refused = found(tmp_path / "m.jsonl", "")
+        assert refused == dict.fromkeys(urls, "web addresses are not opened unless --allow-http is given")
+        assert found(tmp_path / "m.jsonl", "", "--allow-http") == dict(zip(urls, digests.values(), strict=True))
+        assert "web addresses are not opened" in read(f"{address}/s.tar", "").stderr
+        assert found(f"{address}/s.tar", "", "--allow-http") == {"s.tar/b.flac": digests["b.flac"]}
+
+
+def test_keys_that_are_no_paths_are_told(server, digests):
+    import boto3
+
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    client = boto3.client("s3", endpoint_url=server, **keys)
+    client.create_bucket(Bucket="odd")
+    for key in ("a/../../up.flac", "a/./b.flac", "a//c.flac", "a/", "a/d.flac", "e%/é.flac"):
+        client.put_object(Bucket="odd", Key=key, Body=b"" if key == "a/" else b"fLaC")
+    got = found("s3://odd", server)
+    words = "a folder or file called '', '.' or '..', which is not followed"
+    flac = hashlib.sha256(b"fLaC").hexdigest()
+    assert got == {"a/": words, "a/.": words, "a/..": words, "a/d.flac": flac, "e%25/é.flac": flac}
 
 
 def test_one_file_and_a_pattern(server, digests):

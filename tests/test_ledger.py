@@ -270,3 +270,20 @@ def test_the_command(tmp_path):
     for wrong in (["--pool", "much"], ["--pool", "1.001"], ["--by", "mood"], ["--out", tmp_path / "ledger.doc"]):
         process = run_earmark("ledger", audited_scan(), "--out", out, *wrong)
         assert process.returncode == 2, wrong
+
+
+def test_shares_come_from_the_registry(tmp_path):
+    shares = "rightsholder,share,track_id\nAnn,60%,chaos\nBob,30%,chaos\n"
+    (tmp_path / "holdings.csv").write_text(shares)
+    process = run_earmark("license", "import", tmp_path / "my.registry", tmp_path / "holdings.csv")
+    assert process.returncode == 0, process.stderr
+    options = ["--by", "rightsholder", "--pool", "100.00", "--registry", tmp_path / "my.registry"]
+    process = run_earmark("ledger", audited_scan(), *options, "--out", tmp_path / "ledger.csv")
+    assert process.returncode == 0, process.stderr
+    lines = {row["rightsholder"]: row for row in read_table(tmp_path / "ledger.csv", "csv")}
+    whole = by_key(make_ledger([audited_scan()]))["chaos"].seconds
+    assert Decimal(lines["Ann"]["seconds"]) == whole * Decimal("0.6")
+    assert Decimal(lines["Bob"]["seconds"]) == whole * Decimal("0.3")
+    assert Decimal(lines[""]["seconds"]) == whole * Decimal("0.1")  # of chaos, nobody is known to hold the rest
+    assert "Leonard Ritter" in lines  # of what the registry does not know, the catalog's holder holds all
+    assert sum(Decimal(row["amount"]) for row in lines.values()) == 100

@@ -1,5 +1,6 @@
 """`earmark ledger`."""
 
+import functools
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -43,6 +44,11 @@ class _Amount(click.ParamType[Decimal]):
     type=click.Choice(["licensed", "unlicensed", "review"]),
     help="Count such matches only; may be given again [default: all].",
 )
+@click.option(
+    "--registry",
+    type=click.Path(path_type=Path),
+    help="Registry that knows who holds which share of a recording [default: the catalog's rights holder holds all].",
+)
 @click.option("--pool", type=_Amount(), help="Money to share out in proportion to the seconds.")
 @click.option("--currency", default="EUR", show_default=True, help="Of the pool, as in ISO 4217.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write: .csv, .parquet or .xlsx.")
@@ -52,6 +58,7 @@ def ledger(
     by: str,
     overlaps: str,
     statuses: tuple[str, ...],
+    registry: Path | None,
     pool: Decimal | None,
     currency: str,
     out: Path,
@@ -66,9 +73,10 @@ def ledger(
       earmark ledger scan1 --by rightsholder --status licensed --pool 10000.00 --out ledger.xlsx
     """  # noqa: D301 - click reads the \b
     from earmark.cli.text import counted
-    from earmark.report.ledger import make_ledger
+    from earmark.report.ledger import catalog_holders, make_ledger
     from earmark.report.ledger_table import write_ledger
     from earmark.report.tables import format_of
+    from earmark.rights import holders_of, read_registry
 
     kind = format_of(out)
     made = make_ledger(
@@ -78,6 +86,7 @@ def ledger(
         statuses=frozenset(statuses) or None,
         pool=pool,
         currency=currency,
+        holders_of=catalog_holders if registry is None else functools.partial(holders_of, read_registry(registry)),
     )
     write_ledger(made, out, kind)
     money = "" if made.pool is None else f", {made.pool} {made.currency}"

@@ -79,6 +79,9 @@ class _ParquetCells:
             self.close()
             file = open_location(cell.location)
             self._file = cell.location, file, open_parquet(file)
+        # A page can be as large as its row group: the last one's memory goes before the next one's is asked for.
+        self._batches, self._values = iter(()), pa.array([], pa.binary())
+        pa.default_memory_pool().release_unused()
         _, _, parquet = self._file
         group = parquet.metadata.row_group(cell.row_group)
         chunks = (group.column(i) for i in range(group.num_columns))
@@ -87,7 +90,7 @@ class _ParquetCells:
         self._batches = parquet.iter_batches(
             batch_size=n_rows, row_groups=[cell.row_group], columns=[cell.column], use_threads=False
         )
-        self._values, self._first = self._values[:0], 0
+        self._first = 0
 
 
 class _ArrowCells:

@@ -121,8 +121,10 @@ def list_folder(location: str) -> list[tuple[str, int | None]]:
         raise NotADirectoryError(errno.ENOTDIR, f"{location}: is a file")
     names = []
     for one in found:
-        name = one["name"].rstrip("/").rpartition("/")[2]
-        if one["name"].strip("/") != path.strip("/") and name:  # S3 lists the mark of a folder in it
+        own = one["name"].strip("/") == path.strip("/")
+        name = "" if own else one["name"].rstrip("/").rpartition("/")[2]
+        # S3 lists the mark of a folder in it; it also lists what lies behind two slashes, as a folder with no name.
+        if not own or one.get("StorageClass") == "DIRECTORY":
             names.append((name, None if one["type"] == "directory" else int(one.get("size") or 0)))
     return names
 

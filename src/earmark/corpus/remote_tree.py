@@ -55,8 +55,8 @@ def _walk(names: list[tuple[str, str, int | None]], options: CorpusOptions | Non
             levels.pop()
             continue
         item_id, location, size_bytes = found
-        if item_id.rpartition("/")[2] in (".", ".."):  # a key of a bucket can have any name
-            yield Unlistable(id=item_id, error="a name that leads out of its folder")
+        if item_id.rpartition("/")[2] in ("", ".", ".."):  # a key of a bucket can have any name
+            yield Unlistable(id=item_id, error="a folder or file called '', '.' or '..', which is not followed")
         elif size_bytes is not None:
             yield from _look_at(item_id, location, size_bytes, options)
         elif len(levels) > _MAX_DEPTH:

@@ -5,6 +5,7 @@ that the parts sum to the whole in every column but `matches` and `items` (one m
 """
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -183,7 +184,8 @@ _Parties = Callable[[MatchRow], Sequence[tuple[str | None, Fraction]]]
 def _parties_by(by: str, territory: str | None, holders_of: HoldersOf) -> _Parties:
     """Return the function from a match to the keys that it counts for, with shares that sum to 1."""
     if by == "rightsholder":
-        return lambda match: _holders(match, holders_of)
+        known = functools.cache(holders_of)  # a registry on disk is asked once for each recording
+        return lambda match: _holders(match, known)
     if by == "territory":
         return lambda _: ((territory, Fraction(1)),)
     column = {"recording": "track_id", "label": "label", "grant": "grant_id"}[by]
