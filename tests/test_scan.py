@@ -23,6 +23,7 @@ from earmark.report import read_items, read_matches, read_summary
 from earmark.rights import Use, read_registry
 from earmark.scan import ItemRow, ScanPlan, scan
 from earmark.scan.folder import ScanFolder
+from earmark.scan.journal import Header, Mark
 from earmark.scan.judging import Judge
 from earmark.scan.listening import Hearing, Listener
 
@@ -90,7 +91,7 @@ def found(start_s, end_s, track_id="t", *, group=0, rightsholder=None, log10_e_v
 def judged(*matches, registry=None):
     judge = Judge(registry, USE)
     hearing = Hearing(outcome="heard", duration_s=60.0, decoded_s=60.0, scanned_s=60.0, found=matches)
-    return judge.judge(Item(id="a.wav", path=Path("a.wav"), size_bytes=1), hearing)
+    return judge.judge("a.wav", hearing)
 
 
 @pytest.fixture(scope="module")
@@ -420,14 +421,15 @@ def test_a_callback_that_fails_ends_the_scan_with_whole_lines(tmp_path):
 
 def test_a_full_disk_leaves_whole_lines(tmp_path):
     record = judged(found(0.0, 10.0))
-    with ScanFolder(tmp_path / "out") as folder:
-        folder.append(record)
+    mark = Mark(size_bytes=1, modified_ns=None, decoded_s=60.0, problem=None)
+    with ScanFolder(tmp_path / "out", Header(started="2026-11-01", plan={})) as folder:
+        folder.append(record, mark)
         whole = (tmp_path / "out" / "items.jsonl").stat().st_size
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "out" / "matches.jsonl").stat().st_size + 50, hard))
         try:
             with pytest.raises(ScanError, match="out' cannot be written to: File too large"):
-                folder.append(record)
+                folder.append(record, mark)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "out" / "items.jsonl").stat().st_size == whole

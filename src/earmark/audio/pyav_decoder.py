@@ -2,6 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -41,7 +42,10 @@ class PyavDecoder:
         except AudioError:
             self._container.close()
             raise
-        context = stream.codec_context
+        context: AudioCodecContext | None = stream.codec_context
+        if context is None:
+            self._container.close()
+            raise AudioError("FFmpeg: no decoder for the codec of its audio stream")
         context.thread_type, context.thread_count = "NONE", 1
         self.codec = f"{self._container.format.name.split(',')[0]}/{context.name}"
         self.sample_rate = context.sample_rate or 0

@@ -3,6 +3,10 @@
 import dataclasses
 import hashlib
 import logging
+import math
+import os
+from collections.abc import Callable
+from typing import BinaryIO
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
@@ -11,11 +15,14 @@ from earmark.errors import AudioError, CatalogError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
-__all__ = ["Hearing", "Listener", "Problem", "shortest_s"]
+__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
+_PART_BYTES = 1 << 20
+OUT_OF_MEMORY = "too much memory"
+"""Kind of the problem of an item that memory did not suffice for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +70,9 @@ class Hearing:
     problem: Problem | None = None
 
 
+_OUT_OF_MEMORY = Problem(kind=OUT_OF_MEMORY, words="needs more memory than a worker may use for an item")
+
+
 class Listener:
     """Listens to items, one after the other.
 
@@ -74,10 +84,24 @@ class Listener:
         The model that the catalog was made with.
     effort, max_e_value
         As for `Matcher`.
+    min_seconds
+        Recordings with less audio are left out by rule.
+    on_progress
+        Called in the middle of an item with the seconds decoded so far.
     """
 
-    def __init__(self, catalog: Catalog, model: Model, *, effort: str, max_e_value: float) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        model: Model,
+        *,
+        effort: str,
+        max_e_value: float,
+        min_seconds: float = 0.0,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> None:
         self._catalog, self._model = catalog, model
+        self._min_seconds, self._on_progress = min_seconds, on_progress
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
     def listen(self, item: Item) -> Hearing:
@@ -91,14 +115,17 @@ class Listener:
         sha256 = None
         try:
             with item.path.open("rb") as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-                file.seek(0)
+                before = _state(file)
+                sha256 = _sha256(file, None if before is None else before[0])
                 with stream(file, name=_NAME) as recording:
-                    return self._hear(recording, sha256)
+                    hearing = self._hear(recording, sha256)
+                return _with_change(hearing, before, _state(file))
         except CatalogError:
             raise
         except AudioError as error:
             problem = Problem(kind="not decodable", words=_words(error))
+        except MemoryError:
+            problem = _OUT_OF_MEMORY
         except OSError as error:
             problem = Problem(kind="not readable", words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others
@@ -112,17 +139,22 @@ class Listener:
         try:
             for y in recording:
                 fingerprinter.push(y)
+                if self._on_progress is not None:
+                    self._on_progress(recording.decoded_s)
             duration_s = recording.decoded_s
         except TruncatedAudioError as error:
             duration_s = _declared_s(recording)
             problems.append(Problem(kind="truncated", words=_words(error)))
+        except MemoryError:
+            duration_s = _declared_s(recording)
+            problems.append(_OUT_OF_MEMORY)
         if recording.n_nonfinite:
             words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
             problems.append(Problem(kind="samples not finite", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s
-        if len(fingerprint.patches):
+        if len(fingerprint.patches) and recording.decoded_s >= self._min_seconds:
             found = tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
         else:
             # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
@@ -140,9 +172,13 @@ class Listener:
         )
 
     def _too_short(self, recording: AudioStream) -> Problem:
-        least_s = shortest_s(self._model.config)
-        words = f"{recording.decoded_s:.3f} s of audio; nothing under {least_s:.2f} s can be matched"
-        return Problem(kind="too short", words=words)
+        least_s, asked_s = shortest_s(self._model.config), self._min_seconds
+        rule = (
+            f"asked for are {asked_s:g} s or more"
+            if asked_s > least_s
+            else f"nothing under {least_s:.2f} s can be matched"
+        )
+        return Problem(kind="too short", words=f"{recording.decoded_s:.3f} s of audio; {rule}")
 
 
 def shortest_s(config: FingerprintConfig) -> float:
@@ -154,6 +190,36 @@ def shortest_s(config: FingerprintConfig) -> float:
     2.08
     """
     return ((config.patch_frames - 1) * config.hop_length + config.n_fft) / config.sr
+
+
+def _state(file: BinaryIO) -> tuple[int, int] | None:
+    """Return size and time of change of an open file, None of what is no file of the system."""
+    try:
+        about = os.fstat(file.fileno())
+    except OSError:  # io.UnsupportedOperation is one
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def _sha256(file: BinaryIO, size_bytes: int | None) -> str:
+    """Return the digest of a file, as far as it goes at this moment, and go back to its start."""
+    left, digest = size_bytes or math.inf, hashlib.sha256()  # some files of the system have no size, and contents
+    while left > 0 and (part := file.read(int(min(left, _PART_BYTES)))):
+        digest.update(part)
+        left -= len(part)
+    file.seek(0)
+    return digest.hexdigest()
+
+
+def _with_change(hearing: Hearing, before: tuple[int, int] | None, after: tuple[int, int] | None) -> Hearing:
+    """Add that a file was written to while it was read: nobody knows then of which bytes the digest is."""
+    if before is None or after is None or before == after:
+        return hearing
+    words = f"changed while it was read: had {before[0]:,} bytes, has {after[0]:,} bytes"
+    problem = Problem(kind="changed while read", words=words)
+    problems = [problem] if hearing.problem is None else [problem, hearing.problem]
+    outcome = "error" if hearing.outcome == "skipped" else hearing.outcome
+    return dataclasses.replace(hearing, outcome=outcome, sha256=None, problem=_joined(problems))
 
 
 def _declared_s(recording: AudioStream) -> float | None:

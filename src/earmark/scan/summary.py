@@ -167,7 +167,9 @@ class Tally:
         self.n_with_problems += outcome == "error"
 
 
-def summarise(about: Circumstances, tally: Tally, *, now: datetime, complete: bool, stopped_by: str | None) -> Summary:
+def summarise(
+    about: Circumstances, tally: Tally, *, now: datetime, elapsed_s: float, complete: bool, stopped_by: str | None
+) -> Summary:
     """Return the summary of a scan, finished or not.
 
     Parameters
@@ -178,10 +180,12 @@ def summarise(about: Circumstances, tally: Tally, *, now: datetime, complete: bo
         What came since.
     now
         In UTC.
+    elapsed_s
+        Seconds that the scan has taken; less than since its start, if it was resumed.
     complete, stopped_by
         As in `Summary`.
     """
-    elapsed_s = max((now - about.started).total_seconds(), 1e-3)
+    elapsed_s = max(elapsed_s, 1e-3)
     n_items = sum(tally.items.values())
     config = about.model.config
     return Summary(
