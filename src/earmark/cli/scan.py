@@ -49,6 +49,7 @@ class _Date(click.ParamType[date]):
     help="Chance matches to accept an hour.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
+@click.option("--resume", is_flag=True, help="Go on with the scan that --out holds, if any.")
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
 @click.pass_context
 def scan(
@@ -65,6 +66,7 @@ def scan(
     effort: str,
     max_e_value: float,
     jobs: int | None,
+    resume: bool,
     fail_on: str | None,
 ) -> None:
     """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
@@ -93,6 +95,7 @@ def scan(
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
+        resume=resume,
     )
     with stop_on_signals() as stop, scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)

@@ -1,5 +1,6 @@
 """The folder that a scan writes: whole lines only, whatever happens, and a summary that is replaced at once."""
 
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
@@ -68,15 +69,19 @@ class ScanFolder:
         self._out = out
         self.elapsed_s = 0.0
         self.finished: Chunk | None = None
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            self._journal = LineFile(out / JOURNAL_FILE)
-            self._lock()
-            self.header = self._begin(header)
-            self._matches, self._items = LineFile(out / MATCHES_FILE), LineFile(out / ITEMS_FILE)
-            sync(out)
-        except OSError as error:
-            raise self._failure(error) from error
+        self._files = contextlib.ExitStack()
+        with contextlib.ExitStack() as opening:
+            opening.callback(self._files.close)
+            try:
+                out.mkdir(parents=True, exist_ok=True)
+                self._journal = self._open(JOURNAL_FILE)
+                self._lock()
+                self.header = self._begin(header)
+                self._matches, self._items = self._open(MATCHES_FILE), self._open(ITEMS_FILE)
+                sync(out)
+            except OSError as error:
+                raise self._failure(error) from error
+            opening.pop_all()
         self._start_chunk()
 
     def __enter__(self) -> Self:
@@ -189,14 +194,17 @@ class ScanFolder:
 
     def close(self) -> None:
         """Close the files of lines. May be called twice."""
-        for file in (self._matches, self._items, self._journal):
-            file.close()
+        self._files.close()
+
+    def _open(self, name: str) -> LineFile:
+        file = LineFile(self._out / name)
+        self._files.callback(file.close)
+        return file
 
     def _lock(self) -> None:
         try:
             fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._journal.close()
             raise ScanError(f"{str(self._out)!r}: another process is scanning into this folder") from None
 
     def _begin(self, header: Header) -> Header:
@@ -213,7 +221,6 @@ class ScanFolder:
             if begun.plan.get(name) != header.plan.get(name)
         ]
         if changed:
-            self._journal.close()
             raise ScanError(
                 f"{str(self._out)!r} holds a scan of another plan: {'; '.join(changed)}. "
                 f"Resume it with what it was begun with, or scan into a new folder"
