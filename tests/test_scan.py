@@ -220,10 +220,13 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["options"] == {
         "effort": "fast",
         "max_e_value": 1e-3,
+        "min_seconds": 0.0,
+        "max_item_bytes": 64 << 30,
         "licensee": "Acme AI",
         "use": "ai_training",
         "territory": "US",
         "as_of": "2026-11-01",
+        "shard": None,
     }
     assert written["registry"] == {"path": str(registry()), "sha256": read_registry(registry()).digest}
     assert written["catalog"]["digest"] == catalog.digest
@@ -243,11 +246,13 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["hours"]["scanned"] == pytest.approx(42.0 / 3600, abs=1e-5)
     assert written["hours"]["decoded"] == pytest.approx(43.5 / 3600, abs=1e-5)
     assert written["hours"]["listed"] == written["hours"]["decoded"]
+    assert (written["hours"]["failed"], written["hours"]["skipped"]) == (0.0, pytest.approx(1.5 / 3600, abs=1e-6))
     assert 30.0 <= written["matched_s"]["any"] <= 42.0
     assert written["errors"] == {}
     assert written["skipped"] == {"no audio by name or content": 1, "too short": 1}
     assert written["coverage"].startswith("4 of 6 listed files were scanned from start to end. Left out by rule: ")
-    assert "2.08 s" in written["limits"]
+    assert written["coverage"].endswith("0.012 h were scanned, 0.000 h failed, and 0.000 h were left out by rule.")
+    assert all(words in written["limits"] for words in ("2.08 s", "covers, live versions, re-recordings", "tokens"))
     assert set(written["versions"]) == {"av", "faiss-cpu", "numba", "numpy", "soundfile"}
     assert summary.items == written["items"]
 

@@ -353,7 +353,7 @@ def test_a_corpus_that_grew_after_the_end_is_refused(tmp_path):
         ({"registry": None}, r"registry was '[0-9a-f]+' and is None"),
         ({"use": dataclasses.replace(USE, territory="DE")}, "territory was 'US' and is 'DE'"),
         ({"use": Use()}, "licensee was 'Acme AI' and is None; use was 'ai_training' and is None"),
-        ({"limits": Limits(max_bytes=10)}, r"max_bytes was \d+ and is 10"),
+        ({"limits": Limits(max_bytes=10)}, r"max_item_bytes was \d+ and is 10"),
     ],
 )
 def test_another_plan_is_refused(begun, changes, words):

@@ -1,45 +1,31 @@
 """`earmark scan`."""
 
-import re
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
+from earmark.cli.parameters import Day, ShardText, Size, load_config
 from earmark.matching import DEFAULT_MAX_E_VALUE
 from earmark.rights import SCOPES, Use
 
+if TYPE_CHECKING:
+    from earmark.scan import Shard
+
 __all__ = ["scan"]
-
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-
-class _Date(click.ParamType[date]):
-    """A day, as YYYY-MM-DD and in no other form."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            if not _DATE.fullmatch(str(value)):
-                raise ValueError("of another form")
-            return date.fromisoformat(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} is no day; expected YYYY-MM-DD ({error})", param, ctx)
 
 
 @click.command()
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry, a CSV file.")
 @click.option("--licensee", help="Who wants to use the corpus.")
 @click.option("--use", "scope", type=click.Choice(SCOPES), help="What for.")
 @click.option("--territory", help="In which country, as two letters (ISO 3166).")
-@click.option("--as-of", type=_Date(), metavar="YYYY-MM-DD", help="On which day.")
+@click.option("--as-of", type=Day(), metavar="YYYY-MM-DD", help="On which day.")
 @click.option("--effort", default="fast", show_default=True, help="How hard to look.")
 @click.option(
     "--max-e-value",
@@ -50,7 +36,27 @@ class _Date(click.ParamType[date]):
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option("--resume", is_flag=True, help="Go on with the scan that --out holds, if any.")
+@click.option("--shard", type=ShardText(), metavar="I/N", help="Scan the I-th of N parts only; see `earmark merge`.")
+@click.option("--min-seconds", type=click.FloatRange(min=0), default=0.0, help="Leave out what is shorter.")
+@click.option("--max-item-size", type=Size(), default="64G", show_default=True, help="Leave out what is larger.")
+@click.option(
+    "--timeout-per-item",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give an item up after so long [default: in proportion to its size and length].",
+)
+@click.option(
+    "--memory-per-item", type=Size(), default="2G", show_default=True, help="Give an item up that needs more."
+)
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    help="TOML file with any of these; what stands on the command line goes first.",
+)
 @click.pass_context
 def scan(
     ctx: click.Context,
@@ -67,23 +73,31 @@ def scan(
     max_e_value: float,
     jobs: int | None,
     resume: bool,
+    shard: "Shard | None",
+    min_seconds: float,
+    max_item_size: int,
+    timeout_per_item: float | None,
+    memory_per_item: int,
     fail_on: str | None,
 ) -> None:
     """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
 
-    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes. Ctrl-C leaves whole lines in them. A match
-    is `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and `review`
+    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and at the end the rows as Parquet too.
+    --out is a new or an empty folder, or with --resume that of a scan that was stopped or killed. A match is
+    `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and `review`
     where a fact is missing that it depends on.
 
     \b
     Example:
       earmark scan ~/corpus --catalog my.catalog --out scan1 --registry rights.csv \\
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
+      earmark scan --config scan.toml --resume --shard 3/16 --out scan-3
     """  # noqa: D301 - click reads the \b
     from earmark.cli.exit_codes import exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
-    from earmark.scan import ScanPlan, stop_on_signals
+    from earmark.report import write_parquet
+    from earmark.scan import Limits, ScanPlan, Shard, stop_on_signals
     from earmark.scan import scan as run_scan
 
     plan = ScanPlan(
@@ -95,9 +109,14 @@ def scan(
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
+        limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
+        min_seconds=min_seconds,
+        shard=shard or Shard(),
         resume=resume,
     )
     with stop_on_signals() as stop, scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
+    if summary.complete:
+        write_parquet(out)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))

@@ -2,6 +2,7 @@
 
 from earmark.report.findings import Finding, odds_in_words, seconds_in_words, worst_findings
 from earmark.report.records import read_items, read_matches, read_summary
+from earmark.report.tables import write_parquet
 
 __all__ = [
     "Finding",
@@ -11,4 +12,5 @@ __all__ = [
     "read_summary",
     "seconds_in_words",
     "worst_findings",
+    "write_parquet",
 ]

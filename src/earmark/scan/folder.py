@@ -12,25 +12,16 @@ from types import TracebackType
 from typing import Self
 
 from earmark.errors import ScanError
-from earmark.scan.journal import (
-    JOURNAL_FILE,
-    Chunk,
-    Header,
-    Mark,
-    chunk_line,
-    header_line,
-    read_chunks,
-    read_header,
-)
+from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, chunk_line, differences, header_line, read_header
 from earmark.scan.judging import ItemRecord
 from earmark.scan.line_file import LineFile, sync
-from earmark.scan.listening import Problem
-from earmark.scan.rows import ItemRow, MatchRow, row_from_json, row_to_json
+from earmark.scan.recorded import read_recorded
+from earmark.scan.rows import ITEMS_FILE, MATCHES_FILE, row_to_json
 from earmark.scan.summary import Summary
 
-__all__ = ["ITEMS_FILE", "MATCHES_FILE", "SUMMARY_FILE", "ScanFolder", "check_out"]
+__all__ = ["SUMMARY_FILE", "ScanFolder", "check_new", "check_out"]
 
-ITEMS_FILE, MATCHES_FILE, SUMMARY_FILE = "items.jsonl", "matches.jsonl", "summary.json"
+SUMMARY_FILE = "summary.json"
 
 # What a crash can cost: so many seconds of work, or so many entries.
 _CHUNK_S, _CHUNK_ENTRIES = 5.0, 1024
@@ -100,18 +91,15 @@ class ScanFolder:
         ScanError
             If the files do not hold what the journal says.
         """
-        journal_end = 0
+        journal_bytes = self._begun_bytes
         try:
-            for end, chunk in read_chunks(self._out / JOURNAL_FILE):
-                journal_end = end
-                if chunk is None:
-                    continue
-                items = self._items.read_to(chunk.items_bytes, chunk.items_sha256)
-                matches = self._matches.read_to(chunk.matches_bytes, chunk.matches_sha256)
-                yield from _records(items, matches, chunk.marks)
+            for recorded in read_recorded(self._out):
+                yield from recorded.records
+                chunk, journal_bytes = recorded.chunk, recorded.journal_bytes
+                self._items.good, self._matches.good = chunk.items_bytes, chunk.matches_bytes
                 self.elapsed_s = chunk.elapsed_s
                 self.finished = chunk if chunk.listed is not None else None
-            self._journal.cut_at(journal_end)
+            self._journal.cut_at(journal_bytes)
             self._items.cut()
             self._matches.cut()
         except OSError as error:
@@ -214,17 +202,15 @@ class ScanFolder:
             self._journal.cut_at(0)
             self._journal.append(header_line(header))
             self._journal.sync()
+            self._begun_bytes = self._journal.good
             return header
-        changed = [
-            f"{name} was {begun.plan.get(name)!r} and is {header.plan.get(name)!r}"
-            for name in {**begun.plan, **header.plan}
-            if begun.plan.get(name) != header.plan.get(name)
-        ]
+        changed = differences(begun.plan, header.plan)
         if changed:
             raise ScanError(
-                f"{str(self._out)!r} holds a scan of another plan: {'; '.join(changed)}. "
+                f"{str(self._out)!r} holds a scan of another plan: {changed}. "
                 f"Resume it with what it was begun with, or scan into a new folder"
             )
+        self._begun_bytes = begun.n_bytes
         return begun
 
     def _start_chunk(self) -> None:
@@ -256,19 +242,6 @@ class ScanFolder:
         return ScanError(f"{str(self._out)!r} cannot be written to: {error.strerror or error}")
 
 
-def _records(items: bytes, matches: bytes, marks: tuple[Mark, ...]) -> Iterator[tuple[ItemRecord, Mark]]:
-    """Put the rows of a chunk together again."""
-    of_item: dict[str, list[MatchRow]] = {}
-    for line in matches.split(b"\n")[:-1]:
-        match = row_from_json(MatchRow, line)
-        of_item.setdefault(match.item, []).append(match)
-    for line, mark in zip(items.split(b"\n")[:-1], marks, strict=True):
-        row = row_from_json(ItemRow, line)
-        problem = None if mark.problem is None else Problem(kind=mark.problem, words=row.error or "")
-        rows = tuple(of_item.pop(row.item, ()))
-        yield ItemRecord(item=row, matches=rows, decoded_s=mark.decoded_s, problem=problem), mark
-
-
 def check_out(out: Path, corpus: Path, *, resume: bool) -> None:
     """Make sure that a scan may write to a folder, without touching it.
 
@@ -278,17 +251,36 @@ def check_out(out: Path, corpus: Path, *, resume: bool) -> None:
         If `out` is no new or empty folder (nor, with `resume`, that of a scan), or lies inside the corpus, where a
         later scan would find it.
     """
+    if not resume:
+        check_new(out)
+    elif _names(out) - {JOURNAL_FILE} and read_header(out / JOURNAL_FILE) is None:
+        raise ScanError(f"--out {str(out)!r} holds no scan to resume: {JOURNAL_FILE} is missing, or has no first line")
     try:
-        if out.exists() and not out.is_dir():
-            raise ScanError(f"--out {str(out)!r} is a file; expected a new or an empty folder")
-        names = {path.name for path in out.iterdir()} if out.is_dir() else set()
         real_out, real_corpus = out.resolve(), corpus.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise ScanError(f"--out {str(out)!r}: {getattr(error, 'strerror', None) or error}") from error
-    if names and not resume:
-        hint = "; --resume goes on with the scan that it holds" if JOURNAL_FILE in names else ""
-        raise ScanError(f"--out {str(out)!r} is not empty; expected a new or an empty folder{hint}")
-    if names - {JOURNAL_FILE} and read_header(out / JOURNAL_FILE) is None:
-        raise ScanError(f"--out {str(out)!r} holds no scan to resume: {JOURNAL_FILE} is missing, or has no first line")
     if real_out.is_relative_to(real_corpus):
         raise ScanError(f"--out {str(out)!r} lies inside the corpus {str(corpus)!r}; expected a folder elsewhere")
+
+
+def check_new(out: Path) -> None:
+    """Make sure that a folder is new or empty, without touching it.
+
+    Raises
+    ------
+    ScanError
+        If it is not.
+    """
+    names = _names(out)
+    if names:
+        hint = "; --resume goes on with the scan that it holds" if JOURNAL_FILE in names else ""
+        raise ScanError(f"--out {str(out)!r} is not empty; expected a new or an empty folder{hint}")
+
+
+def _names(out: Path) -> set[str]:
+    try:
+        if out.exists() and not out.is_dir():
+            raise ScanError(f"--out {str(out)!r} is a file; expected a new or an empty folder")
+        return {path.name for path in out.iterdir()} if out.is_dir() else set()
+    except (OSError, ValueError) as error:
+        raise ScanError(f"--out {str(out)!r}: {getattr(error, 'strerror', None) or error}") from error

@@ -9,7 +9,17 @@ from typing import Any
 
 from earmark.errors import ScanError
 
-__all__ = ["JOURNAL_FILE", "Chunk", "Header", "Mark", "chunk_line", "header_line", "read_chunks", "read_header"]
+__all__ = [
+    "JOURNAL_FILE",
+    "Chunk",
+    "Header",
+    "Mark",
+    "chunk_line",
+    "differences",
+    "header_line",
+    "read_chunks",
+    "read_header",
+]
 
 JOURNAL_FILE = "journal.jsonl"
 _KIND, _VERSION = "earmark scan journal", 1
@@ -25,10 +35,16 @@ class Header:
         UTC, as in `Summary`.
     plan
         What results depend on, by name: a scan that resumes must agree in all of it.
+    about
+        What else is to stand in the summary, under the names that it has there.
+    n_bytes
+        Length of the line, once it is in a file.
     """
 
     started: str
     plan: dict[str, Any]
+    about: dict[str, Any] = dataclasses.field(default_factory=dict)
+    n_bytes: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +99,8 @@ class Chunk:
 
 def header_line(header: Header) -> bytes:
     """Return the first line of a journal."""
-    return _line({"kind": _KIND, "version": _VERSION, **dataclasses.asdict(header)})
+    values = {"started": header.started, "plan": header.plan, "about": header.about}
+    return _line({"kind": _KIND, "version": _VERSION, **values})
 
 
 def chunk_line(chunk: Chunk) -> bytes:
@@ -116,30 +133,40 @@ def read_header(path: Path) -> Header | None:
             raise ScanError(f"{path}: expected {_KIND!r}, got {values['kind']!r}")
         if values["version"] > _VERSION:
             raise ScanError(f"{path}: its version is {values['version']}, this version of Earmark knows {_VERSION}")
-        return Header(started=values["started"], plan=dict(values["plan"]))
+        plan, about = dict(values["plan"]), dict(values["about"])
+        return Header(started=str(values["started"]), plan=plan, about=about, n_bytes=len(line))
     except (ValueError, TypeError, KeyError) as error:
         raise ScanError(f"{path}, line 1: damaged, or no journal of a scan ({error!r})") from error
 
 
-def read_chunks(path: Path) -> Iterator[tuple[int, Chunk | None]]:
-    """Yield the chunks of a journal, each with the byte where its line ends; an unfinished last line is left out.
+def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
+    """Return in words how the plans of two headers differ; nothing if they do not.
 
-    The first one is None and stands for the header.
+    Examples
+    --------
+    >>> differences({"effort": "fast", "use": None}, {"effort": "thorough", "use": None})
+    "effort was 'fast' and is 'thorough'"
+    """
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return "; ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)
+
+
+def read_chunks(path: Path) -> Iterator[tuple[int, Chunk]]:
+    """Yield the chunks of a journal, each with the byte where its line ends; an unfinished last line is left out.
 
     Raises
     ------
     ScanError
         If a line before the last one is damaged.
     """
-    end = 0
     with path.open("rb") as file:
-        damaged = None
-        for number, line in enumerate(file, 1):
+        end, damaged = len(file.readline()), None
+        for number, line in enumerate(file, 2):
             if damaged is not None:
                 raise ScanError(f"{path}, line {damaged}: damaged; scan again into a new folder")
             end += len(line)
-            chunk = None if number == 1 else _chunk(line)
-            if chunk is None and number > 1:
+            chunk = _chunk(line)
+            if chunk is None:
                 damaged = number
             else:
                 yield end, chunk

@@ -1,16 +1,13 @@
 """A file of lines that is appended to by whole runs of them."""
 
-import hashlib
 import os
 from pathlib import Path
-
-from earmark.errors import ScanError
 
 __all__ = ["LineFile", "sync"]
 
 
 class LineFile:
-    """A file of lines, open for reading and writing, and made if it is not there.
+    """A file of lines, open for writing, and made if it is not there.
 
     Every run of lines is one write without a buffer, so it is with the operating system when `append` returns; what
     was written of a run that failed is cut off again.
@@ -22,7 +19,6 @@ class LineFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666), "r+b", buffering=0)
         self.good, self._changed = 0, False
 
@@ -38,28 +34,6 @@ class LineFile:
         while lines:
             lines = lines[self._file.write(lines) :]
         self.good = end
-
-    def read_to(self, end: int, sha256: str) -> bytes:
-        """Return the run from the end of the last one to `end`, and move there.
-
-        Raises
-        ------
-        ScanError
-            If it is not what was once written.
-        """
-        self._file.seek(self.good)
-        parts, missing = [], end - self.good
-        while missing > 0 and (part := self._file.read(missing)):
-            parts.append(part)
-            missing -= len(part)
-        run = b"".join(parts)
-        if missing or hashlib.sha256(run).hexdigest() != sha256:
-            raise ScanError(
-                f"{self._path}: bytes {self.good:,} to {end:,} are not those that the scan has written; it cannot be "
-                f"resumed, scan again into a new folder"
-            )
-        self.good = end
-        return run
 
     def cut(self) -> None:
         """Cut off what comes after the last good run."""

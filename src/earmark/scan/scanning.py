@@ -1,11 +1,11 @@
 """The query path composed: a corpus is listed, listened to by a crew of workers, judged, and written down."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from earmark import __version__
 from earmark.catalog import Catalog, open_catalog
 from earmark.corpus import list_directory
 from earmark.errors import ScanError
@@ -15,7 +15,7 @@ from earmark.rights import Recording, Registry, decide, read_registry
 from earmark.scan.change import difference
 from earmark.scan.crew import Crew
 from earmark.scan.folder import ScanFolder, check_out
-from earmark.scan.journal import Header, Mark
+from earmark.scan.journal import Header, Mark, differences
 from earmark.scan.judging import Judge, unheard
 from earmark.scan.listening import Hearing
 from earmark.scan.plan import ScanPlan, available_processors, check_plan
@@ -23,10 +23,13 @@ from earmark.scan.procession import Engine, Procession, Settled
 from earmark.scan.rows import SCHEMA_VERSION, ItemRow
 from earmark.scan.shard import ShardedListing
 from earmark.scan.stopping import Stop
-from earmark.scan.summary import Circumstances, Summary, Tally, summarise
+from earmark.scan.summary import Summary, circumstances, iso, summarise
+from earmark.scan.tally import Tally
 from earmark.scan.worker import WorkerSetup
 
 __all__ = ["scan"]
+
+logger = logging.getLogger(__name__)
 
 OnItem = Callable[[ItemRow, int], None]
 
@@ -77,10 +80,14 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
         min_seconds=plan.min_seconds,
         memory_bytes=plan.limits.memory_bytes,
     )
-    with ScanFolder(plan.out, _header(plan, catalog, model, registry)) as folder:
-        started = datetime.fromisoformat(folder.header.started)
-        about = Circumstances(plan=plan, catalog=catalog, model=model, registry=registry, started=started)
-        run = _Run(plan, about, folder, on_item)
+    header = _header(plan, catalog, model, registry)
+    with ScanFolder(plan.out, header) as folder:
+        changed = differences(folder.header.about["versions"], header.about["versions"])
+        if changed:
+            logger.warning(
+                "libraries changed since the scan was begun, results can differ in small things: %s", changed
+            )
+        run = _Run(plan, Judge(registry, plan.use), folder, on_item)
         run.replay()
         with Crew(setup, catalog.digest, plan.limits) as crew:
             return _write_all(run, folder, crew, stop or Stop())
@@ -107,34 +114,25 @@ def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> S
 
 def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None) -> Header:
     """Return the header of a scan that starts now."""
-    use = plan.use
-    settings = {
-        "earmark_version": __version__,
+    about = circumstances(plan, catalog, model, registry)
+    digests = {
+        "earmark_version": about["earmark_version"],
         "schema_version": SCHEMA_VERSION,
         "catalog": catalog.digest,
         "model": model.digest,
         "config": model.config.digest,
         "registry": None if registry is None else registry.digest,
-        "effort": plan.effort,
-        "max_e_value": plan.max_e_value,
-        "min_seconds": plan.min_seconds,
-        "max_bytes": plan.limits.max_bytes,
-        "licensee": use.licensee,
-        "use": use.scope,
-        "territory": use.territory,
-        "as_of": None if use.as_of is None else use.as_of.isoformat(),
-        "shard": str(plan.shard),
     }
-    return Header(started=datetime.now(UTC).isoformat(), plan=settings)
+    return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
 
 
 class _Run:
     """One run of a scan, from the replay of those before to the last chunk."""
 
-    def __init__(self, plan: ScanPlan, about: Circumstances, folder: ScanFolder, on_item: OnItem | None) -> None:
-        self._plan, self._about, self._folder, self._on_item = plan, about, folder, on_item
+    def __init__(self, plan: ScanPlan, judge: Judge, folder: ScanFolder, on_item: OnItem | None) -> None:
+        self._plan, self._judge, self._folder, self._on_item = plan, judge, folder, on_item
         self._listing = ShardedListing(list_directory(plan.corpus), plan.shard)
-        self._tally, self._judge = Tally(), Judge(about.registry, plan.use)
+        self._tally = Tally()
         self._start = time.monotonic()
 
     @property
@@ -174,7 +172,7 @@ class _Run:
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
         """Write the summary of what there is so far, and return it."""
         summary = summarise(
-            self._about,
+            self._folder.header,
             self._tally,
             now=datetime.now(UTC),
             elapsed_s=self.elapsed_s,

@@ -9,7 +9,7 @@ from typing import Self
 from earmark.corpus import Entry
 from earmark.errors import ParameterError
 
-__all__ = ["Shard", "ShardedListing", "parse_shard"]
+__all__ = ["ListingDigest", "Shard", "ShardedListing", "parse_shard"]
 
 _FORM = re.compile(r"([0-9]{1,9})/([0-9]{1,9})", re.ASCII)
 
@@ -62,6 +62,23 @@ def parse_shard(text: str) -> Shard:
     return Shard(index=int(found[1]), count=int(found[2]))
 
 
+class ListingDigest:
+    """The digest of a listing: of the ids of its entries, in their order."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, entry_id: str) -> None:
+        """Take in the next entry."""
+        name = entry_id.encode()  # ids are valid Unicode
+        self._hash.update(len(name).to_bytes(8, "little") + name)
+
+    @property
+    def sha256(self) -> str:
+        """Of the entries so far."""
+        return self._hash.hexdigest()
+
+
 class ShardedListing:
     """An iterator over the entries of one part, which takes note of the whole listing.
 
@@ -80,7 +97,7 @@ class ShardedListing:
 
     def __init__(self, entries: Iterator[Entry], shard: Shard) -> None:
         self._entries, self._shard = entries, shard
-        self._hash = hashlib.sha256()
+        self._digest = ListingDigest()
         self.listed = 0
 
     def __iter__(self) -> Self:
@@ -89,9 +106,7 @@ class ShardedListing:
     def __next__(self) -> Entry:
         while True:
             entry = next(self._entries)
-            # Ids are valid Unicode without lone surrogates, and a length keeps "a", "b" apart from "ab".
-            name = entry.id.encode()
-            self._hash.update(len(name).to_bytes(8, "little") + name)
+            self._digest.add(entry.id)
             position, self.listed = self.listed, self.listed + 1
             if self._shard.has(position):
                 return entry
@@ -104,5 +119,5 @@ class ShardedListing:
 
     @property
     def sha256(self) -> str:
-        """Of the ids of all entries so far."""
-        return self._hash.hexdigest()
+        """Of the ids of all entries so far, see `ListingDigest`."""
+        return self._digest.sha256
