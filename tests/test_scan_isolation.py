@@ -20,6 +20,7 @@ import soundfile
 from earmark.errors import ParameterError
 from earmark.scan import Limits, ScanPlan, scan
 from earmark.scan.limits import DEFAULT_MEMORY_BYTES
+from earmark.scan.worker_process import waited_s
 
 from .encoded import KINDS, encoded_music
 from .small_catalog import excerpt, items_of, rows, small_catalog
@@ -312,3 +313,21 @@ def test_hundreds_of_malformed_files_are_scanned_to_the_end(tmp_path):
     assert summary.errors.get("internal error", 0) == 0
     assert used.ru_utime - before.ru_utime < 120.0
     assert used.ru_maxrss * 1024 < DEFAULT_MEMORY_BYTES
+
+
+def test_time_spent_waiting_for_a_processor_is_told_apart():
+    """Two that want one processor all the time get half of it each at most, and wait for the rest."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:1])
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    os.sched_setaffinity(0, before)
+    try:
+        start = time.monotonic()
+        while time.monotonic() - start < 20.0 and sum(waited_s(each.pid) for each in busy) < 0.5:
+            time.sleep(0.1)
+        assert sum(waited_s(each.pid) for each in busy) >= 0.5
+    finally:
+        for each in busy:
+            each.kill()
+            each.communicate()
+    assert waited_s(busy[0].pid) == 0.0  # of a process that is gone nothing is known

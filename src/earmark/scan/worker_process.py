@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from earmark.corpus import Item
 from earmark.scan.limits import Limits, allowed_s
 from earmark.scan.worker import WorkerSetup, work
 
-__all__ = ["WorkerProcess"]
+__all__ = ["WorkerProcess", "waited_s"]
 
 _CLOSE_S = 5.0  # a killed process is gone in milliseconds, unless it waits for a disk
 # Opening a catalog and compiling kernels took 7 s on a slow machine; past this, something holds it for good.
@@ -55,7 +56,7 @@ class WorkerProcess:
         with _one_thread_each(), _signals_held_back():
             self._process.start()
         theirs.close()
-        self._since = time.monotonic()
+        self._since, self._waited_s = time.monotonic(), 0.0
 
     def give(self, item: Item) -> None:
         """Hand an item over.
@@ -66,15 +67,22 @@ class WorkerProcess:
             If it has died.
         """
         self.connection.send(item)
-        self.item, self.decoded_s, self._since = item, 0.0, time.monotonic()
+        self.item, self.decoded_s = item, 0.0
+        self._since, self._waited_s = time.monotonic(), waited_s(self._process.pid)
 
     def overdue(self) -> str | None:
-        """Return how the worker exceeds its time, in words; None if it does not."""
+        """Return how the worker exceeds its time, in words; None if it does not.
+
+        Time that it had to wait for a processor does not count, so a busy machine is not taken for a hostile item.
+        """
         if self.item is None:
             allowed = None if self.ready else _START_S
         else:
             allowed = allowed_s(self._limits, self.item.size_bytes, self.decoded_s)
         if allowed is None or time.monotonic() - self._since <= allowed:
+            return None
+        in_vain_s = waited_s(self._process.pid) - self._waited_s
+        if time.monotonic() - self._since - in_vain_s <= allowed:
             return None
         return f"took longer than {allowed:,.0f} s" if allowed >= 10 else f"took longer than {allowed:g} s"
 
@@ -92,6 +100,15 @@ class WorkerProcess:
     def join(self) -> None:
         """Wait for the end of a process that was killed."""
         self._process.join(_CLOSE_S)
+
+
+def waited_s(pid: int | None) -> float:
+    """Return how many seconds a process was ready to run, and others ran; 0 if the system does not say."""
+    try:
+        # Of the main thread, which does the work: ns on a processor, ns waiting for one, turns.
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def _words(exitcode: int | None) -> str:
