@@ -2,144 +2,173 @@
 
 ::
 
-    python benchmarks/accuracy.py                      200 excerpts a cell, of 5 and of 10 s
-    python benchmarks/accuracy.py --cells clean speed_102 --seconds 3
+    python benchmarks/accuracy.py --effort standard              the core cells, 300 queries each, 5 and 10 s
+    python benchmarks/accuracy.py --cells clean --seconds 3 --queries 2000
+    python benchmarks/accuracy.py --cells long_speed long_tempo --seconds 10 30
+    python benchmarks/accuracy.py --cells composed --queries 100
 
-Excerpts are cut from the original files at their own rate, changed, and go through the reader, the fingerprint and the
-matcher as any item would. Noise is added at the rate that the cell names, at 0 dB over the whole band up to half of it:
-the lower the rate, the more of the noise lies where music is. `found`: a match with the right track; `right offset`:
-the best such match lies within 0.25 s, or at a place of the track that sounds the same (loops). `other`: excerpts in
-which another track is claimed, apart from tracks that hold the same sounds there.
+Queries come from `queries.py`, made when they are not kept already. `long_CELL` puts each query at a random place of a
+5-minute item; `composed` are mixes of 2 to 5 minutes. Both are scanned against a catalog without the packages that
+fill them up.
+
+`found`: a match with the right track there. `at 10^6`: with odds that a catalog of a million tracks would accept as
+well (E x 66,667 h / hours of this catalog). `worst tenth`: of the range that speed, pitch, tempo or level was drawn
+from, the tenth that is found least. `offset`: the best match begins within 0.25 s of the right place of the track, or
+at a place that sounds the same (loops). `others`: queries in which something is claimed that is not there. `start` and
+`end`: median and 95 % quantile of how far matches begin and end from where they should, seconds of the item. `tempo`
+and `pitch`: share of those found whose tempo is right to 1 %, and pitch to 0.2 semitones. `CPU`: fingerprint and
+matching, without decoding. Intervals are 95 %, by bootstrap over tracks.
 """
 
 import argparse
-import io
+import dataclasses
+import functools
+import json
 import os
+import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
-import numpy as np
-import soundfile
-import soxr
-
-import degradations as d
+import cells
+import composed
 import folds
 import music
-from earmark import audio
+import queries
+import stems
+import tables
 from earmark.fingerprint import fingerprint, load_model
 from earmark.matching import Matcher
+from judging import Judge, seconds_of
 
-CELLS = ("clean", "mp3_64", "opus_24", "white_44100", "white_16000", "white_8000", "speech_0", "reverb")
-MARGIN_S = 5.0
-ALIKE = 0.4
-
-
-def excerpt(path, start_s, seconds):
-    """Cut mono float32 out of an audio file; returns (y, sr)."""
-    with soundfile.SoundFile(path) as file:
-        file.seek(int(start_s * file.samplerate))
-        y = file.read(int(seconds * file.samplerate), dtype="float32", always_2d=True)
-        return y.mean(axis=1), file.samplerate
+DEFAULT_MAX_E_VALUE = 1e-3
 
 
-def item_bytes(y, sr, cell, rng, speech):
-    """Return the bytes of an audio file: the excerpt after what the cell names."""
-    kind, _, value = cell.partition("_")
-    if kind in ("mp3", "opus"):
-        return d.encode(y, sr, kind, int(value))
-    if kind == "white":
-        y, sr = soxr.resample(y, sr, int(value), "HQ"), int(value)
-        y = d.noise(y, rng, 0.0)
-    elif kind == "speed":  # in percent of the original's
-        y = d.speed(y, int(value) / 100)
-    elif kind == "reverb":
-        y = d.reverb(y, sr, rng)
-    elif kind == "speech":
-        start = rng.integers(0, len(speech) - int(len(y) / sr * music.SR) - 1)
-        voice = soxr.resample(speech[start : start + int(len(y) / sr * music.SR)], music.SR, sr, "HQ")
-        y = d.add(y, voice, float(value))
-    buffer = io.BytesIO()
-    soundfile.write(buffer, y, sr, format="WAV", subtype="FLOAT")
-    return buffer.getvalue()
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What is the same for all queries of a run."""
+
+    effort: str
+    max_e_value: float
+    seed: int
 
 
-def places(n):
-    """Choose excerpts: a test track, each about equally often, and a start; the same for every cell and length."""
-    rng = np.random.default_rng(5)
-    tracks = [t for t in music.load_tracks() if music.package(t.id) in music.TEST_PACKAGES and t.duration_s > 60]
-    chosen = []
-    while len(chosen) < n:
-        track = tracks[rng.integers(len(tracks))]
-        start_s = float(rng.uniform(MARGIN_S, track.duration_s - 25))
-        if np.sqrt(np.mean(track.samples(start_s, 5.0) ** 2)) > 3e-3:  # not a silence
-            chosen.append((track.id, start_s))
-    return chosen
+@functools.lru_cache(maxsize=2)
+def _tools(catalog_path, settings):
+    """Return (matcher, judge) of a catalog, once in a process."""
+    catalog, model = folds.open_cached(catalog_path), load_model()
+    matcher = Matcher(catalog, model, effort=settings.effort, max_e_value=settings.max_e_value)
+    return matcher, Judge(catalog, model.config.words_per_second)
 
 
-def judge(job):
-    """Return (found, right offset, another track claimed, log10 of the best odds) for one excerpt."""
-    number, (track_id, start_s), cell, seconds = job
-    catalog, model = folds.open_cached(folds.full_catalog()), load_model()
-    rng = np.random.default_rng([11, number])
-    speech = music.load_speech() if cell.startswith("speech") else None
-    y, sr = excerpt(dict(music.music_files())[track_id], start_s, seconds)
-    with audio.stream(item_bytes(y, sr, cell, rng, speech)) as stream:
-        matches = Matcher(catalog, model).match(fingerprint(stream, model))
-    ids = [catalog.track(m.track).track_id for m in matches]
-    right = [m for m, i in zip(matches, ids, strict=True) if i == track_id]
-    if not right:
-        return False, False, bool(matches), 0.0
-    best = min(right, key=lambda m: m.log10_e_value)
-    speed = int(cell.partition("_")[2]) / 100 if cell.startswith("speed") else 1.0
-    true_start_s = start_s + best.item_start_s * speed
-    near = abs(best.track_start_s - true_start_s) <= 0.25
-    words = catalog.words(best.track)
-    if not near:
-        near = alike(words, true_start_s, words, best.track_start_s, best.item_end_s - best.item_start_s)
-    wrong = False
-    for m, i in zip(matches, ids, strict=True):
-        seconds = m.item_end_s - m.item_start_s
-        if i != track_id and not alike(
-            words, start_s + m.item_start_s, catalog.words(m.track), m.track_start_s, seconds
-        ):
-            wrong = True
-    return True, near, wrong, best.log10_e_value
+def is_long(name):
+    """Return whether a cell is of long items, and needs the catalog without fillers."""
+    return name.startswith("long_") or name == composed.COMPOSED
 
 
-def alike(a, a_start_s, b, b_start_s, seconds):
-    """Return whether two places of tracks have many peaks in common."""
-    rate = load_model().config.words_per_second
-    n = int(seconds * rate)
-    i, j = round(a_start_s * rate), round(b_start_s * rate)
-    shares = []
-    for k in range(max(j - 6, 0), j + 7):
-        x, z = a[i : i + n], b[k : k + n]
-        m = min(len(x), len(z))
-        fewer = min(np.bitwise_count(x[:m]).sum(), np.bitwise_count(z[:m]).sum())
-        shares.append(np.bitwise_count(x[:m] & z[:m]).sum() / max(fewer, 1))
-    return max(shares) >= ALIKE
+def catalog_of(name):
+    """Return the path of the catalog that a cell is scanned against."""
+    if name in stems.STEMS:
+        return stems.stem_catalog()
+    return composed.filler_catalog() if is_long(name) else folds.full_catalog()
+
+
+def prepare(job):
+    """Make one query of a cell, unless it is kept; `job` is (number, cell name, seconds, settings)."""
+    number, name, seconds, settings = job
+    if name == composed.COMPOSED:
+        composed.prepare_mix(number, settings.seed)
+    else:
+        queries.prepare((number, cells.parse(name.removeprefix("long_")), seconds, settings.seed))
+
+
+def _query(number, name, seconds, seed):
+    """Return (query, faint segments)."""
+    if name == composed.COMPOSED:
+        return composed.kept_mix(number, seed)
+    query = queries.kept(number, cells.parse(name.removeprefix("long_")), seconds, seed)
+    return (composed.surrounded(query, seed) if name.startswith("long_") else query), ()
+
+
+def measure(job):
+    """Return what became of one query, as a dictionary for JSON."""
+    number, name, seconds, settings = job
+    matcher, judge = _tools(catalog_of(name), settings)
+    query, faint = _query(number, name, seconds, settings.seed)
+    before = time.process_time()
+    matches = matcher.match(fingerprint([query.samples()], load_model()))
+    cpu_s = time.process_time() - before
+    judgement = dataclasses.asdict(judge.judge(matches, query.truth, faint))
+    result = {
+        "cell": name,
+        "seconds": seconds,
+        "number": number,
+        "track": query.truth[0].track_id if query.truth else "",
+    }
+    result |= {
+        "item_s": len(query.pcm) / music.SR,
+        "change": dataclasses.asdict(query.change),
+        "cpu_s": cpu_s,
+    } | judgement
+    if name == composed.COMPOSED:
+        result["seconds_of_claims"] = seconds_of(judge, matches, query.truth, faint, result["item_s"])
+    return result
+
+
+def run(names, lengths, n_queries, settings, jobs):
+    """Yield the results of every cell and length as a list."""
+    music.load_tracks(), music.load_speech()
+    for name in names:
+        catalog_of(name)
+    with ProcessPoolExecutor(jobs) as pool:
+        for name in names:
+            for seconds in (0,) if name == composed.COMPOSED else lengths:
+                work = [(number, name, seconds, settings) for number in range(n_queries)]
+                list(pool.map(prepare, work, chunksize=5))
+                yield list(pool.map(measure, work, chunksize=5))
+
+
+def catalog_hours(name):
+    """Return the hours of the catalog that a cell is scanned against."""
+    return folds.open_cached(catalog_of(name)).duration_s / 3600
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--cells", nargs="+", default=CELLS)
-    parser.add_argument("--excerpts", type=int, default=200)
-    parser.add_argument("--seconds", nargs="+", type=int, default=(5, 10))
+    parser.add_argument("--cells", nargs="+", default=["core"], help="names of cells; `core` and `every` are sets")
+    parser.add_argument("--seconds", nargs="+", type=int, default=[5, 10])
+    parser.add_argument("--queries", type=int, default=300, help="a cell and length")
+    parser.add_argument("--effort", default="fast")
+    parser.add_argument("--max-e-value", type=float, default=DEFAULT_MAX_E_VALUE)
+    parser.add_argument("--seed", type=int, default=queries.SEED)
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="folder for results.jsonl, summary.json, accuracy.md and plots")
     args = parser.parse_args()
-    folds.full_catalog(), music.load_speech()
-    chosen = places(args.excerpts)
-    catalog_h = folds.open_cached(folds.full_catalog()).duration_s / 3600
-    print(f"model {load_model().digest[:16]}, catalog {catalog_h:.1f} h")
-    print("| cell | seconds | found | right offset | other | median log10 E |\n|---|---|---|---|---|---|")
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for cell in args.cells:
-            for seconds in args.seconds:
-                jobs = [(n, place, cell, seconds) for n, place in enumerate(chosen)]
-                found, near, other, odds = (np.array(x) for x in zip(*pool.map(judge, jobs, chunksize=5), strict=True))
-                print(
-                    f"| {cell} | {seconds} | {found.mean():.3f} | {near.sum() / max(found.sum(), 1):.3f} "
-                    f"| {other.sum()} | {np.median(odds):.1f} |",
-                    flush=True,
-                )
+    settings = Settings(effort=args.effort, max_e_value=args.max_e_value, seed=args.seed)
+    names = cells.expanded(args.cells)
+    print(
+        f"model {load_model().digest[:16]}, effort {args.effort}, --max-e-value {args.max_e_value:g}, seed {args.seed}"
+    )
+    print(tables.HEADER, flush=True)
+    results, rows = [], []
+    for some in run(names, args.seconds, args.queries, settings, args.jobs):
+        results += some
+        rows.append(tables.row(some, catalog_hours(some[0]["cell"])))
+        print(tables.markdown_row(rows[-1]), flush=True)
+    if args.out:
+        about = {"model": load_model().digest, "processors": os.cpu_count()} | dataclasses.asdict(settings)
+        write(args.out, about, rows, results)
+
+
+def write(out, about, rows, results):
+    """Write everything of a run into a folder."""
+    import plots
+
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.jsonl").write_text("".join(json.dumps(r) + "\n" for r in results))
+    (out / "summary.json").write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
+    lines = [tables.HEADER, *map(tables.markdown_row, rows)]
+    (out / "accuracy.md").write_text(tables.heading(about) + "\n".join(lines) + "\n" + tables.claims(results))
+    plots.draw_all(results, out)
 
 
 if __name__ == "__main__":

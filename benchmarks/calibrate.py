@@ -3,11 +3,13 @@
 ::
 
     python benchmarks/calibrate.py               writes src/earmark/matching/calibration.json
+    python benchmarks/calibrate.py --efforts standard --keep scores
 
 Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve
-as negatives and no artist meets himself. The score of a 2.5 s step is the best of all stretches that begin in it. Above
-a level that is reached `N_TAIL` times the excess is taken to be exponential (its mean fits the slope: the
-maximum-likelihood estimate), which gives the expected number per hour, in proportion to the hours of catalog.
+as negatives and no artist meets himself. Each look of each effort (the item as it is; the sweep) is fitted on its own.
+The score of a step (2.5 s, or a block of the sweep) is the best of all stretches that begin in it. Above a level that
+is reached `N_TAIL` times the excess is taken to be exponential (its mean fits the slope: the maximum-likelihood
+estimate), which gives the expected number per hour, in proportion to the hours of catalog.
 """
 
 import argparse
@@ -22,23 +24,37 @@ import numpy as np
 import folds
 import music
 from earmark.fingerprint import load_model
+from earmark.matching import EFFORTS
 from earmark.matching.coincidence import Cohort
+from earmark.matching.effort import effort_named
 from earmark.matching.search import WINDOW_WORDS, find_alignments
+from earmark.matching.sweep import Sweep
+from earmark.matching.view import item_frame
 
 N_FOLDS = 6
-N_TAIL = 150
+N_TAIL = 100
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
 def step_maxima(job):
-    """Return the best score of every step of a track that is not in the catalog."""
-    index, catalog_path = job
-    model = load_model()
+    """Return {look: the best score of every step} of a track that is not in the catalog."""
+    index, catalog_path, name = job
+    model, effort = load_model(), effort_named(name)
     fingerprint = folds.fingerprint_of(music.load_tracks()[index])
-    step = WINDOW_WORDS // 2
-    best = np.zeros(fingerprint.words.shape[2] // step + 1)
-    for a in find_alignments(fingerprint, folds.open_cached(catalog_path), model.config, Cohort(model.cohort)):
-        best[a.start // step] = max(best[a.start // step], a.score)
+    catalog, cohort = folds.open_cached(catalog_path), Cohort(model.cohort)
+    plain = find_alignments(fingerprint, catalog, model.config, cohort, effort)
+    maxima = {"plain": _by_step(plain, fingerprint, WINDOW_WORDS // 2)}
+    if effort.sweep is not None:
+        swept = Sweep(catalog, model, cohort, effort.sweep).find(fingerprint, 0, fingerprint.n_frames)
+        maxima["sweep"] = _by_step(swept, fingerprint, WINDOW_WORDS)
+    return maxima
+
+
+def _by_step(alignments, fingerprint, step):
+    best = np.zeros(fingerprint.n_frames // 2 // step + 1)
+    for a in alignments:
+        at = min(max(int(item_frame(a.view, a.start, a.phase)) // 2 // step, 0), len(best) - 1)
+        best[at] = max(best[at], a.score)
     return best
 
 
@@ -51,31 +67,45 @@ def fit(scores, item_hours, catalog_hours):
     return intercept / math.log(10), slope / math.log(10)
 
 
+def report(look, scores, item_hours, catalog_hours):
+    """Print how well the fit agrees with what was seen; returns the fit."""
+    intercept, slope = fit(scores, item_hours, catalog_hours)
+    print(f"{look}: highest scores {np.sort(scores)[-5:][::-1].round(2)}")
+    for level in np.arange(4, 8.1, 0.5):
+        expected = 10 ** (intercept - slope * level) * catalog_hours
+        print(f"  score {level}: {np.sum(scores >= level) / item_hours:.3f} an hour, fitted {expected:.4f}")
+    return {"intercept": round(intercept, 4), "slope": round(slope, 4)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--efforts", nargs="+", default=EFFORTS, choices=EFFORTS)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--keep", type=Path, help="folder for the scores, as .npy files")
     args = parser.parse_args()
     tracks = music.load_tracks()
     fold = folds.fold_of_packages(N_FOLDS)
-    jobs, catalog_hours = [], []
+    places, catalog_hours = [], []
     for k in range(N_FOLDS):
         packages = {p for p, f in fold.items() if f == k}
         path = folds.catalog_without(packages, f"{k}-of-{N_FOLDS}")
         inside = [i for i, t in enumerate(tracks) if music.package(t.id) in packages]
         catalog_hours.append(sum(t.duration_s for i, t in enumerate(tracks) if i not in inside) / 3600)
-        jobs += [(i, path) for i in inside]
+        places += [(i, path) for i in inside]
+    hours, catalog_h = sum(t.duration_s for t in tracks) / 3600, float(np.mean(catalog_hours))
+    print(f"{hours:.1f} h of items against catalogs of {catalog_h:.1f} h")
+    fitted = json.loads(args.out.read_text())["efforts"] if args.out.exists() else {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        maxima = list(pool.map(step_maxima, jobs, chunksize=2))
-    scores = np.concatenate(maxima)
-    hours = sum(t.duration_s for t in tracks) / 3600
-    intercept, slope = fit(scores, hours, float(np.mean(catalog_hours)))
-    print(f"{hours:.1f} h of items against catalogs of {np.mean(catalog_hours):.1f} h")
-    print(f"highest scores {np.sort(scores)[-5:][::-1].round(2)}")
-    for level in range(5, 11):
-        expected = 10 ** (intercept - slope * level) * np.mean(catalog_hours)
-        print(f"score {level}: {np.sum(scores >= level) / hours:.3f} an hour, fitted {expected:.4f}")
-    fitted = {"fast": {"intercept": round(intercept, 4), "slope": round(slope, 4)}}
-    args.out.write_text(json.dumps({"model": load_model().digest, "efforts": fitted}, indent=1) + "\n")
+        for name in args.efforts:
+            maxima = list(pool.map(step_maxima, [(i, path, name) for i, path in places], chunksize=2))
+            scores = {look: np.concatenate([m[look] for m in maxima]) for look in maxima[0]}
+            print(name)
+            fitted[name] = {look: report(look, s, hours, catalog_h) for look, s in scores.items()}
+            if args.keep:
+                args.keep.mkdir(exist_ok=True)
+                for look, s in scores.items():
+                    np.save(args.keep / f"{name}-{look}.npy", s)
+            args.out.write_text(json.dumps({"model": load_model().digest, "efforts": fitted}, indent=1) + "\n")
     print(args.out.read_text())
 
 

@@ -15,12 +15,15 @@ __all__ = [
     "add",
     "babble",
     "band_pass",
+    "clip",
     "codec",
+    "coloured",
     "encode",
     "equalise",
     "noise",
     "reverb",
     "speed",
+    "street",
 ]
 
 # Container, encoder and its sampling rate for each codec name.
@@ -39,14 +42,52 @@ def add(y, other, snr_db):
     return (mixed / max(1.0, float(np.abs(mixed).max()))).astype(np.float32)
 
 
-def noise(y, rng, snr_db, exponent=0.0):
-    """Add noise whose power falls as 1/f**exponent: 0 white, 1 pink, 2 brown."""
-    n = rng.standard_normal(len(y)).astype(np.float32)
-    if exponent:
-        spectrum = np.fft.rfft(n)
-        f = np.maximum(np.arange(len(spectrum)), 1.0)
-        n = np.fft.irfft(spectrum * f ** (-exponent / 2), len(y)).astype(np.float32)
-    return add(y, n, snr_db)
+def coloured(n_samples, rng, exponent, lowest=0.0):
+    """Noise whose power falls as 1/f**exponent: 0 white, 1 pink, 2 brown; from `lowest` up, a share of the rate."""
+    n = rng.standard_normal(n_samples).astype(np.float32)
+    if not exponent:
+        return n
+    spectrum = np.fft.rfft(n)
+    f = np.maximum(np.arange(len(spectrum)), 1.0)
+    shape = np.where(f >= lowest * n_samples, f ** (-exponent / 2), 0.0)
+    return np.fft.irfft(spectrum * shape, n_samples).astype(np.float32)
+
+
+def noise(y, rng, snr_db, exponent=0.0, lowest=0.0):
+    """Add `coloured` noise."""
+    return add(y, coloured(len(y), rng, exponent, lowest), snr_db)
+
+
+def _level(y):
+    """Bring to an RMS of 1."""
+    return y / max(float(np.sqrt(np.mean(y**2))), 1e-9)
+
+
+def street(n_samples, sr, rng):
+    """A made-up street: rumble that swells and ebbs, tyres going by, horns, steps and clatter."""
+    t = np.arange(n_samples) / sr
+    swell = 1 + 0.5 * np.sin(2 * np.pi * rng.uniform(0.05, 0.3) * t)
+    total = _level(coloured(n_samples, rng, 2.0, 25 / sr)) * swell
+    for _ in range(1 + rng.poisson(n_samples / sr / 2.5)):
+        low, high = rng.uniform(100, 400), rng.uniform(900, min(3000, 0.45 * sr))
+        tyres = _level(band_pass(coloured(n_samples, rng, 0.0), sr, low, high))
+        passing = ((t - rng.uniform(0, t[-1])) / rng.uniform(0.5, 2.0)) ** 2
+        total = total + rng.uniform(0.7, 2.0) * tyres * np.exp(-passing)
+    for _ in range(rng.poisson(n_samples / sr / 10)):
+        total = total + _horn(t, sr, rng)
+    for _ in range(rng.poisson(n_samples / sr * 1.5)):  # steps and clatter
+        since = t - rng.uniform(0, t[-1])
+        decay = np.where(since > 0, np.exp(-np.maximum(since, 0) / rng.uniform(0.005, 0.04)), 0.0)
+        total = total + rng.uniform(0.5, 3) * decay * rng.standard_normal(n_samples)
+    return total.astype(np.float32)
+
+
+def _horn(t, sr, rng):
+    """A car's horn: two notes a third apart, with six harmonics each."""
+    start, length, root = rng.uniform(0, t[-1]), rng.uniform(0.2, 0.9), rng.uniform(320, 480)
+    partials = [(k, k * note) for k in range(1, 7) for note in (root, 1.26 * root) if k * note < 0.45 * sr]
+    sound = sum(0.8 / k * np.sin(2 * np.pi * f * t) for k, f in partials)
+    return np.where((t >= start) & (t < start + length), sound, 0.0)
 
 
 def babble(n_samples, speech, rng, voices=8):
@@ -88,6 +129,12 @@ def band_pass(y, sr, low_hz, high_hz):
     else:
         sos = scipy.signal.butter(4, low_hz, "highpass", fs=sr, output="sos")
     return scipy.signal.sosfilt(sos, y).astype(np.float32)
+
+
+def clip(y, drive_db):
+    """Clip hard where the excerpt lies less than `drive_db` under its peak, as an overdriven input does."""
+    ceiling = float(np.abs(y).max()) * 10 ** (-drive_db / 20)
+    return np.clip(y, -ceiling, ceiling).astype(np.float32)
 
 
 def speed(y, factor):

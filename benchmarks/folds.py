@@ -5,6 +5,7 @@ import functools
 import hashlib
 import os
 import shutil
+from dataclasses import fields
 
 import numpy as np
 
@@ -88,12 +89,12 @@ def open_cached(path):
 
 def fingerprint_of(track):
     """Return the fingerprint of a development track, computed once."""
-    path = scratch() / "fingerprints" / (track.id.replace("/", "__") + ".npz")
+    path = scratch() / "maps" / (track.id.replace("/", "__") + ".npz")
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         f = fingerprint([track.samples()], load_model())
-        np.savez(path.with_suffix(".part.npz"), n=[f.n_samples, f.n_frames], words=f.words, patches=f.patches)
+        np.savez(path.with_suffix(".part.npz"), **{field.name: getattr(f, field.name) for field in fields(f)})
         path.with_suffix(".part.npz").rename(path)
     with np.load(path) as kept:
-        n_samples, n_frames = kept["n"].tolist()
-        return Fingerprint(n_samples=n_samples, n_frames=n_frames, words=kept["words"], patches=kept["patches"])
+        values = {name: kept[name] if kept[name].ndim else int(kept[name]) for name in kept.files}
+    return Fingerprint(**values)

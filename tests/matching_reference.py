@@ -85,12 +85,9 @@ def covariance(levels, track_words, variance, n_lags):
     q, r = q - q.mean(1, keepdims=True), r - r.mean(1, keepdims=True)
     n = q.shape[1]
     out = np.zeros((64, 64))
-    for lag in range(-min(n_lags, n) + 1, min(n_lags, n)):
-        for a in range(64):
-            for b in range(64):
-                x, y = (a, b) if lag >= 0 else (b, a)
-                k = abs(lag)
-                out[a, b] += (q[x, : n - k] @ q[y, k:]) * (r[x, : n - k] @ r[y, k:]) / n
+    for k in range(min(n_lags, n)):
+        both = (q[:, : n - k] @ q[:, k:].T) * (r[:, : n - k] @ r[:, k:].T) / n
+        out += both if k == 0 else both + both.T
     np.fill_diagonal(out, variance)
     return out
 
@@ -100,16 +97,41 @@ def standardised(weights, excess, cov):
     return weights @ excess / math.sqrt(variance) if variance > 0 else 0.0
 
 
-def score(z, levels, track_words, max_lag, n_lags):
-    """Geometric mean of the three tests."""
+def sharpness(levels, around, reach, nearest):
+    """Excess in the middle less the best beside it, over the square root of the coincidences."""
+    n = len(around) - 2 * reach
+    places = [excess(levels, around[start : start + n]) for start in range(2 * reach + 1)]
+    beside = max(e for i, e in enumerate(places) if abs(i - reach) >= nearest)
+    found = sum((bits(level) * bits(around[reach : reach + n])).sum() for level in levels)
+    return (places[reach] - beside) / math.sqrt(found + 1)
+
+
+def evenness(levels, track_words, chunk):
+    """Participation ratio of the coincidences of chunks of words."""
+    per_word = sum((bits(level) * bits(track_words)).sum(0) for level in levels)
+    n_chunks = max(len(per_word) // chunk, 1)
+    sums = [per_word[c * chunk : (c + 1) * chunk].sum() for c in range(n_chunks)]
+    square = sum(x * x for x in sums)
+    return sum(sums) ** 2 / (n_chunks * square) if square else 0.0
+
+
+def weighted_z(levels, track_words, max_lag, n_lags):
+    """Bands weighted by signal over variance and by their neighbours' agreement."""
     excess, signal, variance = band_tests(levels, track_words, max_lag)
     cov = covariance(levels, track_words, variance, n_lags)
-    pair = standardised(np.ones(64), excess, cov)
     weights = np.zeros(64)
     for b in range(64):
         near = [math.exp(-0.5 * ((a - b) / 4) ** 2) if a != b else 0.0 for a in range(64)]
         share = np.dot(near, excess) / (np.dot(near, signal) + 0.02)
         if variance[b] > 0:
             weights[b] = signal[b] / variance[b] * (min(max(share, 0), 0.6) + 0.03)
-    weighted = standardised(weights, excess, cov)
-    return (z * max(pair, 0) * max(weighted, 0)) ** (1 / 3)
+    return standardised(weights, excess, cov)
+
+
+def score(z, levels, around, lags, beside, least_sharpness):
+    """The three tests to the powers 1, 1.5 and 0.75, and the root of the evenness."""
+    nearest, reach = beside
+    track_words = around[reach : len(around) - reach]
+    weighted = weighted_z(levels, track_words, *lags)
+    sharp = max(sharpness(levels, around, reach, nearest), least_sharpness)
+    return (z * weighted**1.5 * sharp**0.75) ** (1 / 3.25) * math.sqrt(evenness(levels, track_words, 4))

@@ -483,7 +483,7 @@ def peak_bytes(n_seconds):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert made.n_samples == n_seconds * 8000
-    return peak, made.words.nbytes + made.patches.nbytes
+    return peak, made.words.nbytes + made.patches.nbytes + made.saliency.nbytes
 
 
 def test_memory_grows_by_the_fingerprint_alone():

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.errors import ParameterError
-from earmark.fingerprint import load_model
-from earmark.matching import band_tests
+from earmark.fingerprint import ORIGINAL, load_model
+from earmark.matching import EFFORTS, band_tests
 from earmark.matching.band_tests import ItemBands
-from earmark.matching.coincidence import DECIDED, RADIUS, Cohort, Stretch
+from earmark.matching.bitmaps import evenness
+from earmark.matching.coincidence import BESIDE, DECIDED, LEAST_SHARPNESS, RADIUS, Cohort, Stretch
+from earmark.matching.effort import effort_named
 from earmark.matching.extent import find_extent
-from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
+from earmark.matching.odds import SHARES, Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.search import _window_starts, track_stretch
 from earmark.matching.voting import SIMILARITY_FLOOR, vote
 
@@ -93,24 +95,32 @@ def test_bands_are_tested_like_the_reference(rng, cohort, n):
 
 @pytest.mark.parametrize("shift", [-RADIUS, -1, 0, 3, RADIUS])
 def test_stretches_are_laid_where_they_fit(rng, cohort, shift):
+    reach = BESIDE[1]
     track = random_words(rng, 200)
     at = 60
     words = levels_of(track[at : at + 78], rng)
-    ref = track[at - RADIUS - shift : at + 78 + RADIUS - shift]
+    ref = track[at - RADIUS - reach - shift : at + 78 + RADIUS + reach - shift]
     noise = np.stack([ref, random_words(rng, len(ref))])
     phases, shifts, scores = Stretch(words, Cohort(cohort)).compare(noise, [4, 5])
-    want_phase, want_shift, z = reference.best_alignment(words, ref, RADIUS, cohort)
+    want_phase, want_shift, z = reference.best_alignment(words, ref[reach:-reach], RADIUS, cohort)
     assert (phases[0], shifts[0]) == (want_phase, want_shift) == (0, shift)
     lags = band_tests.MAX_LAG, band_tests.CROSS_LAGS
-    assert scores[0] == pytest.approx(reference.score(z, words[:, 0], track[at : at + 78], *lags), rel=1e-4)
-    assert scores[0] > 15
+    around = track[at - reach : at + 78 + reach]
+    want = reference.score(z, words[:, 0], around, lags, BESIDE, LEAST_SHARPNESS)
+    assert scores[0] == pytest.approx(want, rel=1e-3)
+    assert scores[0] > DECIDED
     assert scores[1] == 0
+
+
+def beside(music, rng):
+    """Put other music before and after."""
+    return np.concatenate([random_words(rng, BESIDE[1]), music, random_words(rng, BESIDE[1])])
 
 
 def test_a_track_that_repeats_itself_is_looked_at_twice_at_most(rng, cohort):
     music = random_words(rng, 78)
     heard = levels_of(np.where(rng.random(78) < 0.15, music, random_words(rng, 78)).astype(np.uint64), rng)
-    references = np.stack([music] * 5)
+    references = np.stack([beside(music, rng)] * 5)
     _, _, scores = Stretch(heard, Cohort(cohort)).compare(references, [1, 1, 1, 2, 2], radius=0)
     assert 0 < scores[0] < DECIDED
     assert (scores > 0).tolist() == [True, True, False, True, True]
@@ -118,15 +128,36 @@ def test_a_track_that_repeats_itself_is_looked_at_twice_at_most(rng, cohort):
 
 def test_a_track_that_is_decided_is_not_looked_at_again(rng, cohort):
     music = random_words(rng, 78)
-    references = np.stack([music] * 4)
+    references = np.stack([beside(music, rng)] * 4)
     _, _, scores = Stretch(levels_of(music, rng), Cohort(cohort)).compare(references, [1, 1, 2, 2], radius=0)
     assert scores[0] > DECIDED
     assert (scores > 0).tolist() == [True, False, True, False]
 
 
+def test_music_that_fits_as_well_beside_scores_less(rng, cohort):
+    """A beat of half a second fits wherever it is laid."""
+    beat = np.tile(random_words(rng, 8), 20)
+    words = levels_of(beat[16 : 16 + 78], rng)
+    here = np.concatenate([random_words(rng, 16), beat[16 : 16 + 78], random_words(rng, 16)])
+    _, _, scores = Stretch(words, Cohort(cohort)).compare(np.stack([beat[:110], here]), [1, 2], radius=0)
+    assert 0 < scores[0] < scores[1]
+
+
+def test_coincidences_in_one_moment_count_for_less(rng, cohort):
+    music = random_words(rng, 78)
+    heard = [random_words(rng, 78) for _ in range(2)]
+    heard[0][20:40] = music[20:40]  # a quarter of it, in one piece
+    spread = rng.permutation(78)[:20]
+    heard[1][spread] = music[spread]
+    even, one = [reference.evenness(levels_of(h, rng)[:, 0], music, 4) for h in heard]
+    assert even < one
+    words = levels_of(heard[0], rng)
+    assert evenness(words, 0, music, 4) == pytest.approx(reference.evenness(words[:, 0], music, 4))
+
+
 def test_an_empty_stretch_scores_nothing(cohort):
     empty = np.zeros((3, 2, 78), np.uint64)
-    _, _, scores = Stretch(empty, Cohort(cohort)).compare(np.zeros((2, 90), np.uint64), [1, 2])
+    _, _, scores = Stretch(empty, Cohort(cohort)).compare(np.zeros((2, 90 + 2 * BESIDE[1]), np.uint64), [1, 2])
     assert scores.tolist() == [0, 0]
 
 
@@ -204,6 +235,43 @@ def test_odds_scale_with_the_catalog_and_have_a_floor():
 def test_odds_are_fitted_for_the_model_that_ships():
     fitted = json.loads(resources.files("earmark.matching").joinpath("calibration.json").read_text("utf-8"))
     assert fitted["model"] == load_model().digest
-    assert load_calibration(load_model(), "fast").slope > 0
-    with pytest.raises(ParameterError, match="effort must be one of fast, got 'wild'"):
-        load_calibration(load_model(), "wild")
+    assert set(fitted["efforts"]) == set(EFFORTS)
+    for effort in EFFORTS:
+        assert load_calibration(load_model(), effort, "plain").slope > 0
+    assert load_calibration(load_model(), "standard", "sweep").slope > 0
+    with pytest.raises(ParameterError, match="no odds are calibrated for effort 'fast', 'sweep'"):
+        load_calibration(load_model(), "fast", "sweep")
+
+
+def test_two_looks_share_what_may_be_claimed_by_chance():
+    fitted = json.loads(resources.files("earmark.matching").joinpath("calibration.json").read_text("utf-8"))
+    alone, shared = fitted["efforts"]["fast"]["plain"], fitted["efforts"]["standard"]["plain"]
+    assert load_calibration(load_model(), "fast", "plain").intercept == alone["intercept"]
+    assert sum(SHARES.values()) == 1
+    expected = shared["intercept"] - np.log10(SHARES["plain"])
+    assert load_calibration(load_model(), "standard", "plain").intercept == pytest.approx(expected)
+
+
+def test_an_unknown_effort_is_refused():
+    with pytest.raises(ParameterError, match="effort must be one of fast, standard, thorough, got 'wild'"):
+        effort_named("wild")
+
+
+@pytest.mark.parametrize("name", EFFORTS[1:])
+def test_sweeps_cover_what_is_promised(name):
+    """No change in the promised range is further from a rendition than refining goes: half a semitone, 6 %."""
+    renditions = effort_named(name).sweep.renditions
+    assert len(renditions) == len(set(renditions))
+    for speed in np.geomspace(0.67, 1.5, 200):
+        assert any(covers(r, 12 * np.log2(speed), speed) for r in (*renditions, ORIGINAL))
+    for tempo in np.geomspace(0.6, 1.6, 200):
+        assert any(covers(r, 0.0, tempo) for r in (*renditions, ORIGINAL))
+    if name == "thorough":
+        for pitch in np.linspace(-6, 6, 50):
+            for tempo in np.geomspace(0.7, 1.3, 50):
+                assert any(covers(r, pitch, tempo) for r in (*renditions, ORIGINAL))
+
+
+def covers(rendition, pitch_semitones, tempo_ratio):
+    near = abs(rendition.pitch_semitones - pitch_semitones) <= 0.36
+    return near and abs(np.log(rendition.tempo_ratio / tempo_ratio)) <= 0.07

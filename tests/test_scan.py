@@ -57,7 +57,7 @@ USE = Use(licensee="Acme AI", scope="ai_training", territory="US", as_of=date(20
 
 
 def plan(corpus, out, **changes):
-    options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 1}
+    options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 1, "effort": "fast"}
     return ScanPlan(corpus=corpus, out=out, **(options | changes))
 
 

@@ -201,6 +201,7 @@ def write_config(root, **more):
         "licensee": "Acme AI",
         "use": "ai_training",
         "territory": "US",
+        "effort": "fast",
         "jobs": 1,
         "min_seconds": 1.5,
         "max-item-size": "1G",
@@ -323,7 +324,7 @@ def test_sigterm_exits_with_4_and_the_job_can_be_started_again(tmp_path):
     write_hours_of_silence(root / "0-long.wav", hours=1)
     command = earmark_command(
         *("scan", root, "--catalog", small_catalog(), "--out", tmp_path / "out", "--jobs", 1, "--resume"),
-        *("--registry", registry(), *LICENSE),
+        *("--registry", registry(), *LICENSE, "--effort", "fast"),
     )
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     items = tmp_path / "out" / "items.jsonl"

@@ -30,7 +30,7 @@ OUTCOMES = {"unmatched", "review", "error", "skipped"}  # without a registry eve
 
 
 def plan(corpus, out, **changes):
-    return ScanPlan(corpus=corpus, out=out, **({"catalog": small_catalog(), "jobs": 1} | changes))
+    return ScanPlan(corpus=corpus, out=out, **({"catalog": small_catalog(), "jobs": 1, "effort": "fast"} | changes))
 
 
 def worker_that_reads(path, deadline_s=60.0):

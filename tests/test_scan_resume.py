@@ -150,7 +150,14 @@ def test_one_process_at_a_time(tmp_path):
 
 
 def plan(corpus, out, **changes):
-    options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 1, "resume": True}
+    options = {
+        "catalog": small_catalog(),
+        "registry": registry(),
+        "use": USE,
+        "jobs": 1,
+        "resume": True,
+        "effort": "fast",
+    }
     return ScanPlan(corpus=corpus, out=out, **(options | changes))
 
 
@@ -213,7 +220,18 @@ def test_killed_at_random_moments_and_resumed(corpus, uninterrupted, tmp_path):
     rng = random.Random(11)
     total = sum((uninterrupted / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
     out, n_done = tmp_path / "out", []
-    options = ["--catalog", small_catalog(), "--out", out, "--resume", "--registry", registry(), *LICENSE]
+    options = [
+        "--catalog",
+        small_catalog(),
+        "--out",
+        out,
+        "--resume",
+        "--registry",
+        registry(),
+        *LICENSE,
+        "--effort",
+        "fast",
+    ]
     for n in range(N_KILLS):
         n_bytes = rng.randrange(2 * total // N_KILLS)
         jobs = rng.choice([1, 2])

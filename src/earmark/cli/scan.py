@@ -8,7 +8,7 @@ import click
 
 from earmark.cli.exit_codes import FAIL_ON
 from earmark.cli.parameters import Day, ShardText, Size, load_config
-from earmark.matching import DEFAULT_MAX_E_VALUE
+from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
 
 if TYPE_CHECKING:
@@ -26,7 +26,13 @@ __all__ = ["scan"]
 @click.option("--use", "scope", type=click.Choice(SCOPES), help="What for.")
 @click.option("--territory", help="In which country, as two letters (ISO 3166).")
 @click.option("--as-of", type=Day(), metavar="YYYY-MM-DD", help="On which day.")
-@click.option("--effort", default="fast", show_default=True, help="How hard to look.")
+@click.option(
+    "--effort",
+    type=click.Choice(EFFORTS),
+    default=DEFAULT_EFFORT,
+    show_default=True,
+    help="How hard to look for music that was changed.",
+)
 @click.option(
     "--max-e-value",
     type=float,

@@ -3,5 +3,18 @@
 from earmark.fingerprint.config import FingerprintConfig
 from earmark.fingerprint.fingerprinter import Fingerprint, Fingerprinter, fingerprint
 from earmark.fingerprint.model import Model, load_model
+from earmark.fingerprint.rendition import ORIGINAL, Rendition, semitones_to_bands, undone_patches, undone_words
 
-__all__ = ["Fingerprint", "FingerprintConfig", "Fingerprinter", "Model", "fingerprint", "load_model"]
+__all__ = [
+    "ORIGINAL",
+    "Fingerprint",
+    "FingerprintConfig",
+    "Fingerprinter",
+    "Model",
+    "Rendition",
+    "fingerprint",
+    "load_model",
+    "semitones_to_bands",
+    "undone_patches",
+    "undone_words",
+]

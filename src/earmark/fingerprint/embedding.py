@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from earmark.fingerprint.config import FingerprintConfig
 from earmark.fingerprint.kernel import kernel
 
-__all__ = ["embed", "n_patches", "pair_sums"]
+__all__ = ["embed", "n_patches", "pair_sums", "project"]
 
 
 def n_patches(n_frames: int, config: FingerprintConfig) -> int:
@@ -61,10 +61,37 @@ def embed(
         Patch `i` covers frames `i * patch_hop_frames` to `i * patch_hop_frames + patch_frames`. Unit length is
         `patch_scale`; a patch of less mean saliency than `patch_floor` is all zeros.
     """
-    patches = np.zeros((n_patches(len(saliency), config), config.n_dims), np.int8)
+    return project(pair_sums(saliency), projection, offset, config, hop_frames=config.patch_hop_frames)
+
+
+def project(
+    pairs: NDArray[np.float32],
+    projection: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    config: FingerprintConfig,
+    *,
+    hop_frames: int,
+) -> NDArray[np.int8]:
+    """Do what `embed` does, from the sums of pairs of frames and with patches at a step of one's own.
+
+    Parameters
+    ----------
+    pairs : np.ndarray [shape=(n_pairs, n_bands), dtype=float32]
+        From `pair_sums`.
+    projection, offset, config
+        As for `embed`.
+    hop_frames : int
+        From one patch to the next; even.
+
+    Returns
+    -------
+    np.ndarray [shape=(n_patches, n_dims), dtype=int8]
+    """
+    n_pairs, hop_pairs = config.patch_frames // 2, hop_frames // 2
+    n = max((len(pairs) - n_pairs) // hop_pairs + 1, 0)
+    patches = np.zeros((n, config.n_dims), np.int8)
     least_sum = np.float32(config.patch_floor * config.patch_frames * config.n_bands)
-    hop_pairs, n_pairs = config.patch_hop_frames // 2, config.patch_frames // 2
-    _project(pair_sums(saliency), projection, offset, hop_pairs, n_pairs, least_sum, config.patch_scale, patches)
+    _project(pairs, projection, offset, hop_pairs, n_pairs, least_sum, config.patch_scale, patches)
     return patches
 
 

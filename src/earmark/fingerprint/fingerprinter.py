@@ -22,7 +22,7 @@ frames at once rounds in groups of frames."""
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Fingerprint:
-    """All that Earmark keeps of a recording; the audio cannot be rebuilt from it.
+    """A recording as Earmark sees it. A catalog keeps the patches and the words of one level and phase.
 
     Attributes
     ----------
@@ -35,12 +35,15 @@ class Fingerprint:
         and `2 * i + p + 1`; where the second is missing the word is 0.
     patches : np.ndarray [shape=(n_patches, n_dims), dtype=int8]
         See `embed`.
+    saliency : np.ndarray [shape=(n_frames, n_bands), dtype=uint8]
+        The map itself, 255 for 1: to look at an item in other ways. A catalog does not keep it.
     """
 
     n_samples: int
     n_frames: int
     words: NDArray[np.uint64]
     patches: NDArray[np.int8]
+    saliency: NDArray[np.uint8]
 
 
 class Fingerprinter:
@@ -72,6 +75,7 @@ class Fingerprinter:
         self._n_salient = 0  # frames whose saliency is known
         self._words: list[NDArray[np.uint64]] = []
         self._patches: list[NDArray[np.int8]] = []
+        self._maps: list[NDArray[np.uint8]] = []
 
     def push(self, y: NDArray[np.float32]) -> None:
         """Take the next samples, any number of them.
@@ -120,6 +124,7 @@ class Fingerprinter:
             n_frames=self._n_frames,
             words=np.concatenate(self._words, axis=2),
             patches=np.concatenate(self._patches),
+            saliency=np.concatenate(self._maps),
         )
 
     def _check_open(self) -> None:
@@ -160,6 +165,7 @@ class Fingerprinter:
             marked = peak_words(self._saliency[phase : ready + phase], config)
             words[:, phase, : marked.shape[1]] = marked
         self._words.append(words)
+        self._maps.append(np.rint(self._saliency[:ready] * np.float32(255)).astype(np.uint8))
         self._saliency = self._saliency[ready:]
 
 

@@ -7,13 +7,14 @@ from numpy.typing import NDArray
 
 from earmark.matching.bitmaps import band_autocovariances, cross_covariances, judge_bands, transpose
 
-__all__ = ["BandTest", "ItemBands", "joint_z"]
+__all__ = ["BandTest", "ItemBands", "weighted_z"]
 
-MAX_LAG = 24
-"""Words (1.5 s) over which autocovariances are summed."""
+MAX_LAG = 60
+"""Words (3.8 s) over which autocovariances are summed."""
 
-CROSS_LAGS = 4
-"""Words over which cross-covariances of bands are summed: notes of a chord begin together."""
+CROSS_LAGS = 40
+"""Words (2.6 s) over which cross-covariances of bands are summed: notes of a chord begin together, a rising sound reaches
+one band after the other, and a beat comes again."""
 
 NEIGHBOURHOOD_BANDS = 4.0
 """Standard deviation of the bell curve over which neighbouring bands vouch for one another: a quarter octave."""
@@ -89,11 +90,11 @@ class ItemBands:
         return out
 
 
-def joint_z(test: BandTest, covariance: NDArray[np.float64]) -> float:
-    """Return the product of two z that know how bands go together, 0 if either is against a match.
+def weighted_z(test: BandTest, covariance: NDArray[np.float64]) -> float:
+    """Return how many standard deviations the coincidences lie above chance, the bands weighted.
 
-    Once every band has the same weight; once bands are weighted by signal over variance and by how well their
-    neighbours agree, so that where noise or speech has taken some bands, the others speak.
+    A band's weight is signal over variance, times how well its neighbours agree, so that where noise or speech has
+    taken some bands, the others speak; the variance knows how bands go together.
 
     Parameters
     ----------
@@ -101,22 +102,15 @@ def joint_z(test: BandTest, covariance: NDArray[np.float64]) -> float:
     covariance : np.ndarray [shape=(64, 64), dtype=float64]
         From `ItemBands.covariance`.
     """
-    weights = np.divide(test.signal, test.variance, out=np.zeros(64), where=test.variance > 0)
-    pair = _standardised(np.ones(64), test.excess, covariance)
-    weighted = _standardised(weights * _agreement(test), test.excess, covariance)
-    return max(pair, 0.0) * max(weighted, 0.0)
+    weights = np.divide(test.signal, test.variance, out=np.zeros(64), where=test.variance > 0) * _agreement(test)
+    # Sums in numpy's own order, not a BLAS's. Estimated cross-covariances may cancel more than there is: the variance
+    # is never taken to be below a quarter of independent bands'.
+    least = 0.25 * (weights**2 * covariance.diagonal()).sum()
+    variance = max((weights[:, None] * covariance * weights).sum(), least)
+    return float((weights * test.excess).sum() / variance**0.5) if variance > 0 else 0.0
 
 
 def _agreement(test: BandTest) -> NDArray[np.float64]:
     """Return how much of the signal is there in each band's neighbours, itself left out: 0.03 to 0.63."""
     share: NDArray[np.float64] = (_BELL * test.excess).sum(axis=1) / ((_BELL * test.signal).sum(axis=1) + 0.02)
     return np.clip(share, 0.0, 0.6) + 0.03
-
-
-def _standardised(weights: NDArray[np.float64], excess: NDArray[np.float64], covariance: NDArray[np.float64]) -> float:
-    """Return the weighted sum of the bands' excess over its standard deviation."""
-    # Sums in numpy's own order, not a BLAS's. Estimated cross-covariances may cancel more than there is: the variance
-    # is never taken to be below a quarter of independent bands'.
-    least = 0.25 * (weights**2 * covariance.diagonal()).sum()
-    variance = max((weights[:, None] * covariance * weights).sum(), least)
-    return float((weights * excess).sum() / variance**0.5) if variance > 0 else 0.0

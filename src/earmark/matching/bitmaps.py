@@ -11,7 +11,9 @@ __all__ = [
     "count_levels",
     "count_rows",
     "cross_covariances",
+    "evenness",
     "judge_bands",
+    "sharpness",
     "transpose",
 ]
 
@@ -96,6 +98,51 @@ def best_alignments(words, item_counts, references, mean, deviation, phases, shi
                 x = np.float32((x - mean) / deviation)
                 if x > z[k]:
                     phases[k], shifts[k], z[k] = phase, start, x
+
+
+@kernel
+def sharpness(words, phase, item_counts, reference, nearest):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return by how much coincidences in the middle of a reference exceed those beside it, as a z of their number.
+
+    Beside it is every place of the reference (an odd number more words than the item's) that lies `nearest` words or
+    more from the middle; the best of them counts.
+    """
+    n_words = words.shape[2]
+    middle = (reference.shape[0] - n_words) // 2
+    counts = np.zeros(64, np.float32)
+    for i in range(n_words):
+        _count_word(reference[i], np.float32(1.0), counts)
+    here, beside, found = np.float32(0.0), np.float32(-np.inf), np.uint64(0)
+    for start in range(reference.shape[0] - n_words + 1):
+        if start:
+            _count_word(reference[start - 1], np.float32(-1.0), counts)
+            _count_word(reference[start + n_words - 1], np.float32(1.0), counts)
+        if start == middle:
+            here = _excess(words, phase, item_counts, reference, start, counts)
+            for level in range(words.shape[0]):
+                for i in range(n_words):
+                    found += _popcount(words[level, phase, i] & reference[start + i])
+        elif abs(start - middle) >= nearest:
+            beside = max(beside, _excess(words, phase, item_counts, reference, start, counts))
+    return (here - beside) / np.sqrt(np.float32(found) + np.float32(1.0))
+
+
+@kernel
+def evenness(words, phase, track_words, n_chunk):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return how evenly coincidences are spread over chunks of words: 1 if all have as many, 1 / n if one of n has all.
+
+    The participation ratio: the square of the sum over the number of chunks times the sum of squares.
+    """
+    n_chunks = max(words.shape[2] // n_chunk, 1)
+    total = square = 0.0
+    for c in range(n_chunks):
+        found = np.uint64(0)
+        for i in range(c * n_chunk, min((c + 1) * n_chunk, words.shape[2])):
+            for level in range(words.shape[0]):
+                found += _popcount(words[level, phase, i] & track_words[i])
+        total += np.float64(found)
+        square += np.float64(found) * np.float64(found)
+    return total * total / (n_chunks * square) if square > 0.0 else 0.0
 
 
 @kernel

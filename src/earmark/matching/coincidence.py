@@ -1,33 +1,49 @@
 """Verification: the peaks of an item and of a track coincide, but do they more than by chance.
 
-Three answers are joined by their geometric mean, for a chance match that fools all of them is much rarer than one that
-fools any (measured in `benchmarks/LOG.md`):
+Three answers are joined by their weighted geometric mean, for a chance match that fools all of them is much rarer than
+one that fools any (measured in `benchmarks/LOG.md`):
 
 - the *cohort* test compares the coincidences with those of the same item stretch with a fixed cohort of unrelated
   music: it knows what is special in the item (a drone, a beat);
-- the *pair* test takes the variance from the autocovariances and cross-covariances of the bands of both sides
-  (Bartlett 1935): it knows what the two have in common;
-- the *weighted* test is the same with the bands weighted by what they tell, and by how well their neighbours agree:
-  where noise or speech has taken some bands, the others speak.
+- the *weighted* test takes the variance from the autocovariances and cross-covariances of the bands of both sides
+  (Bartlett 1935), and weights the bands by what they tell and by how well their neighbours agree: it knows what the two
+  have in common, and where noise or speech has taken some bands, the others speak;
+- the *sharpness* test compares the coincidences with the best of those up to a second earlier and later in the same
+  track: music that only shares a key, a beat or a held chord fits nearly as well beside as it does at its best.
 """
 
 import collections
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.errors import ParameterError
-from earmark.matching.band_tests import ItemBands, joint_z
-from earmark.matching.bitmaps import best_alignments, coincide, count_levels, count_rows
+from earmark.matching.band_tests import BandTest, ItemBands, weighted_z
+from earmark.matching.bitmaps import best_alignments, coincide, count_levels, count_rows, evenness, sharpness
 
-__all__ = ["DECIDED", "RADIUS", "Alignments", "Cohort", "Stretch"]
+__all__ = ["BESIDE", "DECIDED", "RADIUS", "Alignments", "Cohort", "Stretch"]
 
 RADIUS = 6
 """Words that an alignment may lie off its candidate's offset: a vote is good to a patch hop (4 words) and jitter."""
 
+BESIDE = 3, 16
+"""The sharpness test looks at places from so many words to so many words beside an alignment: 0.2 to 1 s."""
+
+WEIGHTS = 1.0, 1.5, 0.75
+"""Of the cohort, the weighted and the sharpness test in the geometric mean: the best of some twenty that were tried."""
+
+LEAST_SHARPNESS = 2.0
+"""What the sharpness test counts at least: 19 of 20 chance matches are below, and loops of less than a second, which
+fit beside as well as here, are to be found all the same."""
+
+CHUNK, EVENNESS_POWER = 4, 0.5
+"""Words (a quarter second) over which coincidences are summed to see how evenly they are spread, and what that counts:
+chance matches owe more to a few moments than true ones."""
+
 GATE_Z = 4.0
-"""Alignments that the cohort test leaves below this are not looked at again; claims are made from about 8 on."""
+"""Alignments that the cohort test leaves below this are not looked at again; claims are made from about 7 on."""
 
 SECOND_LOOKS, THIRD_LOOKS = 16, 3
 """So many candidates, the best so far, are looked at again, and then once more; and so is every one that comes near
@@ -39,7 +55,7 @@ NEAR = 0.25
 PLACES_PER_TRACK = 2
 """Music that repeats itself fits at many places of its track: so many of them are looked at again."""
 
-DECIDED = 15.0
+DECIDED = 12.5
 """From this score on (odds of about 1e-10 an hour) nothing is gained but more zeros: other places of the track and
 longer stretches are not looked at."""
 
@@ -120,8 +136,8 @@ class Stretch:
 
         Parameters
         ----------
-        references : np.ndarray [shape=(n, n_words + 2 * radius), dtype=uint64]
-            Track words, `radius` more at either side; 0 where the track has none.
+        references : np.ndarray [shape=(n, n_words + 2 * (radius + BESIDE[1])), dtype=uint64]
+            Track words, with a margin at either side; 0 where the track has none.
         tracks : sequence of int
             What track each is of.
         radius : int
@@ -130,17 +146,18 @@ class Stretch:
         -------
         phases : np.ndarray [shape=(n,), dtype=int64]
         shifts : np.ndarray [shape=(n,), dtype=int64]
-            In `-radius` to `radius`: the item's word `i` lies on reference word `i + radius + shift`.
+            In `-radius` to `radius`, from the middle of the reference.
         scores : np.ndarray [shape=(n,), dtype=float32]
             0 for those that did not get a third look.
         """
-        n = len(references)
+        n, beside = len(references), BESIDE[1]
         phases, shifts, z = np.zeros(n, np.int64), np.zeros(n, np.int64), np.empty(n, np.float32)
-        best_alignments(self.words, self._counts, references, self._mean, self._deviation, phases, shifts, z)
+        inner = np.ascontiguousarray(references[:, beside : references.shape[1] - beside])
+        best_alignments(self.words, self._counts, inner, self._mean, self._deviation, phases, shifts, z)
         scores = np.zeros(n, np.float32)
         seconds = []
         for i in _best_places(z, tracks)[:SECOND_LOOKS]:
-            test = self._bands(int(phases[i])).test(references[i, shifts[i] : shifts[i] + self.n_words])
+            test = self._bands(int(phases[i])).test(inner[i, shifts[i] : shifts[i] + self.n_words])
             if test.z > 0 and z[i] * test.z >= GATE_Z**2:
                 seconds.append((-float(z[i]) * test.z, i, test))
         decided: set[int] = set()
@@ -148,12 +165,22 @@ class Stretch:
         for rank, (negative_product, i, test) in enumerate(seconds):
             if tracks[i] in decided or (rank >= THIRD_LOOKS and negative_product > NEAR * seconds[0][0]):
                 continue
-            track = references[i, shifts[i] : shifts[i] + self.n_words]
-            covariance = self._bands(int(phases[i])).covariance(track, test.variance)
-            scores[i] = np.cbrt(z[i] * joint_z(test, covariance))
+            around = references[i, shifts[i] : shifts[i] + self.n_words + 2 * beside]
+            scores[i] = self._score(float(z[i]), int(phases[i]), around, test)
             if scores[i] >= DECIDED:
                 decided.add(tracks[i])
         return phases, shifts - radius, scores
+
+    def _score(self, z: float, phase: int, around: NDArray[np.uint64], test: BandTest) -> float:
+        """Join the three tests, and how evenly the coincidences are spread; 0 if one of the first two is against it."""
+        track = around[BESIDE[1] : len(around) - BESIDE[1]]
+        weighted = weighted_z(test, self._bands(phase).covariance(track, test.variance))
+        if z <= 0.0 or weighted <= 0.0:
+            return 0.0
+        sharp = float(sharpness(self.words, phase, self._counts[phase], around, BESIDE[0]))
+        tests = (z, weighted, max(sharp, LEAST_SHARPNESS))
+        mean = math.exp(sum(w * math.log(t) for w, t in zip(WEIGHTS, tests, strict=True)) / sum(WEIGHTS))
+        return float(mean * evenness(self.words, phase, track, CHUNK) ** EVENNESS_POWER)
 
     def _bands(self, phase: int) -> ItemBands:
         if phase not in self._by_phase:

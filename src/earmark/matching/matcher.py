@@ -1,20 +1,23 @@
 """From a fingerprint to matches."""
 
-import collections
 import dataclasses
-from collections.abc import Iterator
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.catalog import Catalog
 from earmark.errors import ModelMismatchError, ParameterError
-from earmark.fingerprint import Fingerprint, Model
-from earmark.matching.coincidence import Cohort, Stretch
-from earmark.matching.extent import Extent, find_extent
+from earmark.fingerprint import Fingerprint, Model, Rendition
+from earmark.matching.coincidence import BESIDE, Cohort, Stretch
+from earmark.matching.effort import DEFAULT_EFFORT, effort_named
+from earmark.matching.extent import find_extent
+from earmark.matching.finding import Finding, FoundSoFar, common, words_beside
 from earmark.matching.match import Match
-from earmark.matching.odds import load_calibration, log10_e_value, score_at
+from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments, track_stretch
+from earmark.matching.sweep import Sweep, refine
+from earmark.matching.view import item_frame, undone_view, view_word
 
 __all__ = ["DEFAULT_MAX_E_VALUE", "Matcher"]
 
@@ -27,56 +30,20 @@ SAME_RECORDING = 0.5
 MIN_WORDS = 16
 """Matches shorter than 1 s say nothing about their ends and are not reported."""
 
+GROWTH_FRAMES = 640
+"""20 s: a swept alignment's view reaches so far to either side at first, and then four times as far, and so on."""
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class _Found:
-    """A seed, its extent, the best score seen for its track there, and its group."""
+LEAST_GAP_FRAMES = 94
+"""3 s: shorter gaps beside what was found are not swept."""
 
-    seed: Alignment
-    extent: Extent
-    score: float
-    group: int
+MEASURED_WORDS = 4 * WINDOW_WORDS
+"""Tempo and pitch are measured on the middle 20 s of a match at most."""
 
+MEASURE_STEPS = ((0.2, 0.01), (0.1, 0.004), (0.05, 0.002))
+"""Semitones and share of tempo by which the rendition of a match is moved to measure it."""
 
-class _FoundSoFar:
-    """What was found, by where it is in the item."""
-
-    BLOCK = 4 * WINDOW_WORDS
-
-    def __init__(self) -> None:
-        self._blocks: collections.defaultdict[int, dict[int, _Found]] = collections.defaultdict(dict)
-        self._all: dict[int, _Found] = {}
-        self._n_added = 0
-
-    def __iter__(self) -> Iterator[_Found]:
-        return iter(self._all.values())
-
-    def add(self, found: _Found) -> None:
-        self._n_added += 1
-        self._all[self._n_added] = found
-        for block in self._blocks_of(found.extent.start, found.extent.stop):
-            self._blocks[block][self._n_added] = found
-
-    def take_out(self, gone: list[_Found]) -> None:
-        keys = [k for k, found in self._all.items() if any(found is g for g in gone)] if gone else []
-        for key in keys:
-            found = self._all.pop(key)
-            for block in self._blocks_of(found.extent.start, found.extent.stop):
-                del self._blocks[block][key]
-
-    def within(self, start: int, stop: int) -> list[_Found]:
-        """Return what lies at least partly between two item words, in the order it was found."""
-        near: dict[int, _Found] = {}
-        for block in self._blocks_of(start, stop):
-            near |= self._blocks[block]
-        return [near[k] for k in sorted(near) if near[k].extent.start < stop and near[k].extent.stop > start]
-
-    def _blocks_of(self, start: int, stop: int) -> range:
-        return range(start // self.BLOCK, -(-stop // self.BLOCK))
-
-
-def _common(a: Extent, b: Extent) -> int:
-    return max(min(a.stop, b.stop) - max(a.start, b.start), 0)
+MEASURE_GAIN = 0.5
+"""How many square roots of itself the excess of coincidences must grow by for a move: noise moves nothing."""
 
 
 class Matcher:
@@ -101,7 +68,12 @@ class Matcher:
     """
 
     def __init__(
-        self, catalog: Catalog, model: Model, *, effort: str = "fast", max_e_value: float = DEFAULT_MAX_E_VALUE
+        self,
+        catalog: Catalog,
+        model: Model,
+        *,
+        effort: str = DEFAULT_EFFORT,
+        max_e_value: float = DEFAULT_MAX_E_VALUE,
     ) -> None:
         if not max_e_value > 0:
             raise ParameterError(f"max_e_value must be above 0, got {max_e_value}")
@@ -109,9 +81,14 @@ class Matcher:
             raise ModelMismatchError(
                 f"{catalog.path}: made with model {catalog.model_digest}, not {model.digest}: build it again"
             )
-        self._catalog, self._config, self._cohort = catalog, model.config, Cohort(model.cohort)
-        self._calibration = load_calibration(model, effort)
-        self._least_score = score_at(float(np.log10(max_e_value)), catalog.duration_s, self._calibration)
+        self._catalog, self._model, self._config = catalog, model, model.config
+        self._cohort, self._effort = Cohort(model.cohort), effort_named(effort)
+        self._plain = load_calibration(model, effort, "plain")
+        self._log10_limit = float(np.log10(max_e_value))
+        self._sweep: Sweep | None = None
+        if self._effort.sweep is not None:
+            self._sweep = Sweep(catalog, model, self._cohort, self._effort.sweep)
+            self._swept = load_calibration(model, effort, "sweep")
 
     def match(self, fingerprint: Fingerprint) -> list[Match]:
         """Find what an item holds.
@@ -129,109 +106,183 @@ class Matcher:
         list of Match
             By start, then odds.
         """
-        alignments = find_alignments(fingerprint, self._catalog, self._config, self._cohort)
-        seeds = sorted((a for a in alignments if a.score >= self._least_score), key=lambda a: -a.score)
-        found = _FoundSoFar()
-        for group, seed in enumerate(seeds):
-            self._judge(seed, group, found, fingerprint)
-        matches = [self._report(one, fingerprint) for one in self._with_twins(found)]
+        found = FoundSoFar()
+        plain = find_alignments(fingerprint, self._catalog, self._config, self._cohort, self._effort)
+        self._settle(plain, self._plain, found, fingerprint)
+        if self._sweep is not None:
+            self._settle(self._swept_alignments(self._sweep, found, fingerprint), self._swept, found, fingerprint)
+        matches = self._reported(list(found), fingerprint)
         matches.sort(key=lambda m: (m.item_start_s, m.log10_e_value, m.track))
         groups = {group: i for i, group in enumerate(dict.fromkeys(m.group for m in matches))}
         return [dataclasses.replace(m, group=groups[m.group]) for m in matches]
 
-    def _judge(self, seed: Alignment, group: int, found: _FoundSoFar, fingerprint: Fingerprint) -> None:
+    def _swept_alignments(self, sweep: Sweep, found: FoundSoFar, fingerprint: Fingerprint) -> list[Alignment]:
+        """Sweep what is not explained yet."""
+        n_words = -(-fingerprint.n_frames // 2)
+        swept: list[Alignment] = []
+        for start, stop in found.gaps(n_words):
+            whole = stop - start == n_words
+            if whole or 2 * (stop - start) >= LEAST_GAP_FRAMES:
+                swept += sweep.find(fingerprint, 2 * start, min(2 * stop, fingerprint.n_frames))
+        return swept
+
+    def _settle(
+        self, alignments: list[Alignment], calibration: Calibration, found: FoundSoFar, fingerprint: Fingerprint
+    ) -> None:
+        """Add to what was found what is good enough and new."""
+        least_score = score_at(self._log10_limit, self._catalog.duration_s, calibration)
+        seeds = sorted((a for a in alignments if a.score >= least_score), key=lambda a: -a.score)
+        for seed in seeds:
+            self._judge(seed, calibration, found, fingerprint)
+
+    def _judge(self, seed: Alignment, calibration: Calibration, found: FoundSoFar, fingerprint: Fingerprint) -> None:
         """Extend a seed and add it to what was found, unless better matches cover or explain it."""
-        near = found.within(seed.start, seed.stop)
-        if any(f.seed.track == seed.track and _covers(f.extent, seed) for f in near):
+        start, stop = _item_words(seed, seed.start, seed.stop)
+        near = found.within(start, stop)
+        if any(f.seed.track == seed.track and f.start <= start and stop <= f.stop for f in near):
             return
-        words = self._catalog.words(seed.track)
-        level = self._config.item_peaks.index(self._config.track_peaks)
-        extent = find_extent(fingerprint.words[level, seed.phase], words, seed.start, seed.stop, seed.shift)
-        length = extent.stop - extent.start
-        near = found.within(extent.start, extent.stop)
+        new = self._extended(seed, calibration, fingerprint, group=found.n_added)
+        length = new.stop - new.start
+        near = found.within(new.start, new.stop)
         same_track = [f for f in near if f.seed.track == seed.track]
-        if length < MIN_WORDS or 2 * sum(_common(f.extent, extent) for f in same_track) > length:
+        if length < MIN_WORDS or 2 * sum(common(f, new) for f in same_track) > length:
             return
         # A short repeat may have scored best; the longer stretch that holds it is where the music really is.
-        replaced = [f for f in same_track if 2 * _common(f.extent, extent) > f.extent.stop - f.extent.start]
+        replaced = [f for f in same_track if 2 * common(f, new) > f.stop - f.start]
         for other in near:
-            shorter = min(length, other.extent.stop - other.extent.start)
-            if other.seed.track == seed.track or 2 * _common(other.extent, extent) <= shorter:
+            shorter = min(length, other.stop - other.start)
+            if other.seed.track == seed.track or 2 * common(other, new) <= shorter:
                 continue
-            if self._same_recording(seed, extent, other):
-                group = other.group
-            elif self._explained(seed, other, fingerprint):
+            if self._same_recording(new, other):
+                new = dataclasses.replace(new, group=other.group)
+            elif self._explained(new, other, calibration):
                 return
         found.take_out(replaced)
-        score = max([seed.score, *(f.score for f in replaced)])
-        found.add(_Found(seed=seed, extent=extent, score=score, group=group))
+        best = min([new, *replaced], key=lambda f: f.log10_e_value)
+        found.add(dataclasses.replace(new, log10_e_value=best.log10_e_value))
 
-    def _with_twins(self, found: _FoundSoFar) -> list[_Found]:
+    def _extended(self, seed: Alignment, calibration: Calibration, fingerprint: Fingerprint, group: int) -> Finding:
+        """Return a seed with its extent, in a view that is wide enough for it."""
+        words = self._catalog.words(seed.track)
+        level = self._config.item_peaks.index(self._config.track_peaks)
+        reach = GROWTH_FRAMES
+        wide = self._widened(seed, reach, fingerprint)
+        while True:
+            item = wide.view.words[level, wide.phase]
+            extent = find_extent(item, words, wide.start, wide.stop, wide.shift)
+            cut_off = extent.start == 0 or extent.stop == len(item)
+            if wide is seed or not cut_off or reach > fingerprint.n_frames:
+                break
+            reach *= 4
+            wide = self._widened(seed, reach, fingerprint)
+        start, stop = _item_words(wide, extent.start, extent.stop)
+        odds = log10_e_value(seed.score, self._catalog.duration_s, calibration)
+        return Finding(seed=wide, extent=extent, start=start, stop=stop, log10_e_value=odds, group=group)
+
+    def _widened(self, seed: Alignment, reach_frames: int, fingerprint: Fingerprint) -> Alignment:
+        """Return a seed in a view that reaches further; as it is, if its view has all of the item."""
+        view, rendition = seed.view, seed.view.rendition
+        if view.words is fingerprint.words:
+            return seed
+        first, last = item_frame(view, seed.start, 0), item_frame(view, seed.stop, 0)
+        before = math.ceil(min(reach_frames, max(first, 0.0)) * rendition.tempo_ratio / 2)
+        after = math.ceil(min(reach_frames, max(fingerprint.n_frames - last, 0.0)) * rendition.tempo_ratio / 2)
+        n_words = seed.stop - seed.start
+        wide = undone_view(
+            fingerprint, self._config, rendition, first - 2 * before / rendition.tempo_ratio, before + n_words + after
+        )
+        shift = seed.shift + seed.start - before
+        return dataclasses.replace(seed, view=wide, start=before, stop=before + n_words, shift=shift)
+
+    def _same_recording(self, new: Finding, other: Finding) -> bool:
+        """Return whether the two tracks hold the same peaks where both were found."""
+        start = view_word(new.seed.view, max(new.start, other.start))
+        length = view_word(new.seed.view, min(new.stop, other.stop)) - start
+        mine, theirs = self._catalog.words(new.seed.track), self._words_beside(new.seed, start, length, other)
+        likeness = max(_likeness(theirs, track_stretch(mine, start + new.seed.shift + s, length)) for s in (-1, 0, 1))
+        return likeness >= SAME_RECORDING
+
+    def _explained(self, new: Finding, other: Finding, calibration: Calibration) -> bool:
+        """Return whether nothing is left to see of a seed without the peaks that the other track has."""
+        seed, margin = new.seed, BESIDE[1]
+        start, length = seed.start - margin, seed.stop - seed.start + 2 * margin
+        theirs = self._words_beside(seed, start, length, other)
+        mine = track_stretch(self._catalog.words(seed.track), start + seed.shift, length)
+        words = seed.view.words[:, :, seed.start : seed.stop]
+        rest = Stretch(words & ~theirs[margin : length - margin], self._cohort)
+        _, _, scores = rest.compare((mine & ~theirs)[None, :], [seed.track], radius=0)
+        return bool(scores[0] < score_at(self._log10_limit, self._catalog.duration_s, calibration))
+
+    def _words_beside(self, seed: Alignment, start: int, length: int, other: Finding) -> NDArray[np.uint64]:
+        words = self._catalog.words(other.seed.track)
+        return words_beside(seed.view, seed.phase, start, length, other.seed, words, self._config)
+
+    def _reported(self, found: list[Finding], fingerprint: Fingerprint) -> list[Match]:
         """Return what was found, each under all the ids that its track has in the catalog."""
-        out = list(found)
-        known = {(f.seed.track, f.group) for f in out}
-        for one in list(out):
+        matches = []
+        known = {(one.seed.track, one.group) for one in found}
+        for one in found:
+            match = self._match(one, fingerprint)
+            matches.append(match)
             for twin in self._catalog.same_audio(one.seed.track):
                 if (twin, one.group) not in known:
                     known.add((twin, one.group))
-                    out.append(dataclasses.replace(one, seed=dataclasses.replace(one.seed, track=twin)))
-        return out
+                    matches.append(dataclasses.replace(match, track=twin))
+        return matches
 
-    def _same_recording(self, seed: Alignment, extent: Extent, other: _Found) -> bool:
-        start, stop = max(extent.start, other.extent.start), min(extent.stop, other.extent.stop)
-        a = track_stretch(self._catalog.words(other.seed.track), start + other.seed.shift, stop - start)
-        words = self._catalog.words(seed.track)
-        return max(_likeness(a, track_stretch(words, start + seed.shift + s, stop - start)) for s in (-1, 0, 1)) >= (
-            SAME_RECORDING
-        )
-
-    def _explained(self, seed: Alignment, other: _Found, fingerprint: Fingerprint) -> bool:
-        """Return whether nothing is left to see of a seed without the peaks that the other track has."""
-        length = seed.stop - seed.start
-        theirs = track_stretch(self._catalog.words(other.seed.track), seed.start + other.seed.shift, length)
-        mine = track_stretch(self._catalog.words(seed.track), seed.start + seed.shift, length)
-        rest = Stretch(fingerprint.words[:, :, seed.start : seed.stop] & ~theirs, self._cohort)
-        _, _, scores = rest.compare((mine & ~theirs)[None, :], [seed.track], radius=0)
-        return bool(scores[0] < self._least_score)
-
-    def _report(self, one: _Found, fingerprint: Fingerprint) -> Match:
-        extent, config = one.extent, self._config
+    def _match(self, one: Finding, fingerprint: Fingerprint) -> Match:
+        extent, view, config = one.extent, one.seed.view, self._config
         duration_s = fingerprint.n_samples / config.sr
         track_s = self._catalog.track(one.seed.track).duration_s
+        rendition = self._measured(one, fingerprint)
         # A word covers a pair of overlapping frames; it speaks for the hop-long stretches around its centre.
-        lead_s = (config.n_fft - config.hop_length) / 2 / config.sr
-        phase_s = one.seed.phase * config.hop_length / config.sr
-        start_s = extent.start / config.words_per_second + phase_s + lead_s
-        stop_s = extent.stop / config.words_per_second + phase_s + lead_s
+        lead_s, hop_s = (config.n_fft - config.hop_length) / 2 / config.sr, config.hop_length / config.sr
+        start_s = item_frame(view, extent.start, one.seed.phase) * hop_s + lead_s
+        stop_s = item_frame(view, extent.stop, one.seed.phase) * hop_s + lead_s
         track_start_s = (extent.start + extent.start_shift) / config.words_per_second + lead_s
         track_stop_s = (extent.stop + extent.stop_shift) / config.words_per_second + lead_s
-        if extent.start == 0:
-            start_s, track_start_s = 0.0, track_start_s - start_s
+        if start_s <= lead_s + 2 * hop_s:
+            start_s, track_start_s = 0.0, track_start_s - start_s * rendition.tempo_ratio
         if stop_s + 4 * lead_s >= duration_s:
-            stop_s, track_stop_s = duration_s, track_stop_s + duration_s - stop_s
+            stop_s, track_stop_s = duration_s, track_stop_s + (duration_s - stop_s) * rendition.tempo_ratio
         return Match(
             item_start_s=start_s,
             item_end_s=stop_s,
             track=one.seed.track,
             track_start_s=min(max(track_start_s, 0.0), track_s),
             track_end_s=min(max(track_stop_s, 0.0), track_s),
-            tempo_ratio=_tempo_ratio(extent),
-            pitch_semitones=0.0,
+            tempo_ratio=rendition.tempo_ratio,
+            pitch_semitones=rendition.pitch_semitones,
             score=float(extent.found),
             expected_score=extent.expected,
-            log10_e_value=log10_e_value(one.score, self._catalog.duration_s, self._calibration),
+            log10_e_value=one.log10_e_value,
             group=one.group,
         )
 
+    def _measured(self, one: Finding, fingerprint: Fingerprint) -> Rendition:
+        """Return how the item plays the track: from the drift over the match, then refined on its middle."""
+        extent, seed = one.extent, one.seed
+        n_words, drift = extent.stop - extent.start, extent.stop_shift - extent.start_shift
+        rendition = seed.view.rendition
+        if abs(drift) > 1:
+            rendition = dataclasses.replace(rendition, tempo_ratio=rendition.tempo_ratio * (1 + drift / n_words))
+        length = min(n_words, MEASURED_WORDS)
+        start = extent.start + (n_words - length) // 2
+        middle = dataclasses.replace(
+            seed, start=start, stop=start + length, shift=round((extent.start_shift + extent.stop_shift) / 2)
+        )
+        words = self._catalog.words(seed.track)
+        refined = refine(
+            fingerprint, self._model, words, middle, rendition, steps=MEASURE_STEPS, least_gain=MEASURE_GAIN
+        )
+        return refined.view.rendition
 
-def _covers(extent: Extent, seed: Alignment) -> bool:
-    return extent.start <= seed.start and seed.stop <= extent.stop
 
-
-def _tempo_ratio(extent: Extent) -> float:
-    """Return item tempo over track tempo: how many track words go by in an item word."""
-    n = extent.stop - extent.start
-    return 1.0 + (extent.stop_shift - extent.start_shift) / n if n else 1.0
+def _item_words(seed: Alignment, start: int, stop: int) -> tuple[int, int]:
+    """Return words of a seed's view in words of the item."""
+    first = item_frame(seed.view, start, seed.phase) / 2
+    last = item_frame(seed.view, stop, seed.phase) / 2
+    return max(math.floor(first), 0), math.floor(last)
 
 
 def _likeness(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> float:

@@ -9,10 +9,10 @@ from importlib import resources
 from earmark.errors import ParameterError
 from earmark.fingerprint import Model
 
-__all__ = ["EFFORTS", "Calibration", "load_calibration", "log10_e_value", "score_at"]
+__all__ = ["SHARES", "Calibration", "load_calibration", "log10_e_value", "score_at"]
 
-EFFORTS = ("fast",)
-"""How much is tried: `fast` looks for music at its own speed and pitch."""
+SHARES = {"plain": 0.5, "sweep": 0.5}
+"""What share of the chance matches that are accepted each look at an item may bring, where there are two."""
 
 LOWEST_LOG10 = -300.0
 
@@ -33,23 +33,34 @@ class Calibration:
     slope: float
 
 
-@functools.lru_cache(maxsize=8)
-def load_calibration(model: Model, effort: str) -> Calibration:
-    """Return the calibration that was fitted for a model and an effort.
+@functools.lru_cache(maxsize=16)
+def load_calibration(model: Model, effort: str, look: str) -> Calibration:
+    """Return the calibration that was fitted for a model, an effort and one of its looks at an item.
+
+    Parameters
+    ----------
+    model : Model
+    effort : str
+    look : str
+        "plain" (the item as it is) or "sweep". A match of one look is as good as its odds times what the other look
+        adds, so each look's chance matches count by its share of those that are accepted.
 
     Raises
     ------
     ParameterError
-        If the effort is not one of `EFFORTS`, or nothing was fitted for the model.
+        If nothing was fitted for the model, the effort or the look.
     """
-    if effort not in EFFORTS:
-        raise ParameterError(f"effort must be one of {', '.join(EFFORTS)}, got {effort!r}")
     fitted = json.loads(resources.files("earmark.matching").joinpath("calibration.json").read_text("utf-8"))
     if fitted["model"] != model.digest:
         raise ParameterError(
             f"odds are calibrated for model {fitted['model']}, got {model.digest}: run benchmarks/calibrate.py"
         )
-    return Calibration(**fitted["efforts"][effort])
+    looks = fitted["efforts"].get(effort, {})
+    if look not in looks:
+        raise ParameterError(f"no odds are calibrated for effort {effort!r}, {look!r}: run benchmarks/calibrate.py")
+    one = Calibration(**looks[look])
+    share = SHARES[look] if len(looks) > 1 else 1.0
+    return dataclasses.replace(one, intercept=one.intercept - math.log10(share))
 
 
 def log10_e_value(score: float, catalog_s: float, calibration: Calibration) -> float:

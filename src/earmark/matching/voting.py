@@ -12,8 +12,8 @@ SIMILARITY_FLOOR = 0.2
 
 
 def vote(
-    tracks: NDArray[np.int32], offsets: NDArray[np.int64], similarities: NDArray[np.float32], n_candidates: int
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.float32]]:
+    tracks: NDArray[np.integer], offsets: NDArray[np.int64], similarities: NDArray[np.float32], n_candidates: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Add up the votes of neighbouring patches for a track at an offset.
 
     A hit votes with its similarity above `SIMILARITY_FLOOR` for its own offset and the two next to it; of the hits of
@@ -21,8 +21,8 @@ def vote(
 
     Parameters
     ----------
-    tracks : np.ndarray [shape=(n_patches, k), dtype=int32]
-        Track of each hit, -1 for none.
+    tracks : np.ndarray [shape=(n_patches, k), dtype=int32 or int64]
+        Track of each hit, below 2**31; -1 for none. Any other number will do that tells what a vote is for.
     offsets : np.ndarray [shape=(n_patches, k), dtype=int64]
         Steps from the item's patch to the track's, of one patch hop each; below 2**30 in magnitude.
     similarities : np.ndarray [shape=(n_patches, k), dtype=float32]
@@ -31,7 +31,7 @@ def vote(
 
     Returns
     -------
-    tracks : np.ndarray [shape=(n,), dtype=int32]
+    tracks : np.ndarray [shape=(n,), dtype=int64]
     offsets : np.ndarray [shape=(n,), dtype=int64]
     votes : np.ndarray [shape=(n,), dtype=float32]
         Best first; of equal votes the lower track, then the lower offset.
@@ -39,7 +39,7 @@ def vote(
     Examples
     --------
     >>> vote(np.array([[7], [7]], np.int32), np.array([[3], [4]]), np.array([[0.5], [0.5]], np.float32), 5)
-    (array([7], dtype=int32), array([3]), array([0.6], dtype=float32))
+    (array([7]), array([3]), array([0.6], dtype=float32))
     """
     counted = (tracks >= 0) & (similarities > SIMILARITY_FLOOR)
     patch = np.nonzero(counted)[0]
@@ -47,7 +47,7 @@ def vote(
     order = np.argsort(keys, kind="stable")
     weights = similarities[counted] - np.float32(SIMILARITY_FLOOR)
     kept, votes = _best_offsets(keys[order], patch[order], weights[order], len(tracks), n_candidates)
-    return (kept >> 32).astype(np.int32), (kept & 0xFFFFFFFF) - (1 << 30), votes
+    return kept >> 32, (kept & 0xFFFFFFFF) - (1 << 30), votes
 
 
 @kernel

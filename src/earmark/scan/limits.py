@@ -16,7 +16,7 @@ DEFAULT_MAX_BYTES = 64 << 30
 _SMALLEST_MEMORY_BYTES = 256 << 20  # below, an innocent item's own needs count: compiled kernels alone are 100 MB
 
 # By default an item has two minutes, the time that a slow disk needs to hand its bytes over twice, and half a second
-# for each second of audio that has come out of it so far. Measured need: 0.001 s a second on 2 cores at effort fast.
+# for each second of audio that has come out of it so far. Measured need at effort fast: 0.001 s a second.
 _START_S = 120.0
 _SLOW_DISK_BYTES_PER_S = 5e6
 _S_PER_AUDIO_S = 0.5

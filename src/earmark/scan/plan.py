@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from earmark.errors import ParameterError
-from earmark.matching import DEFAULT_MAX_E_VALUE, EFFORTS
+from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
 from earmark.scan.limits import Limits, check_limits
 from earmark.scan.shard import Shard
@@ -51,7 +51,7 @@ class ScanPlan:
     out: Path
     registry: Path | None = None
     use: Use = dataclasses.field(default_factory=Use)
-    effort: str = "fast"
+    effort: str = DEFAULT_EFFORT
     max_e_value: float = DEFAULT_MAX_E_VALUE
     jobs: int | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)

@@ -99,12 +99,17 @@ class Procession:
         self._at_end = False
         self._deadline: float | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether all entries were yielded."""
+        return self._at_end and not self._queue
+
     def __iter__(self) -> Iterator[list[Settled]]:
-        while self._queue or not self._at_end:
+        while not self.is_over:
             if self._stop.reason is None:
                 self._read()
                 self._hand_out()
-            elif self._is_over():
+            elif self._nothing_to_wait_for():
                 break
             for item, hearing in self._engine.collect(_POLL_S if self._places else 0.0):
                 self._places.pop(id(item)).hearing = hearing
@@ -130,8 +135,8 @@ class Procession:
         while self._waiting and self._engine.hand(self._waiting[0]):
             self._waiting.popleft()
 
-    def _is_over(self) -> bool:
-        """Return whether, after a stop, there is nothing more to wait for."""
+    def _nothing_to_wait_for(self) -> bool:
+        """Return whether, after a stop, no item may still come to its end."""
         if self._deadline is None:
             self._deadline = time.monotonic() + _GRACE_S
         return self._stop.at_once or not self._engine.n_busy or time.monotonic() >= self._deadline

@@ -98,10 +98,7 @@ def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> S
     run.write_summary(complete=False, stopped_by=None)
     stopped_by: str | None = "an error"
     try:
-        run.go_on(engine, stop)
-        if stop.reason is None:
-            run.finish()
-        stopped_by = stop.reason
+        stopped_by = None if run.go_on(engine, stop) else stop.reason
     except KeyboardInterrupt:
         stopped_by = "SIGINT"
         raise
@@ -157,17 +154,17 @@ class _Run:
             if (n_listed, self._listing.sha256) != (finished.listed, finished.listing_sha256):
                 raise self._changed(f"it had {finished.listed:,} entries and has {n_listed:,}, or other ones")
 
-    def go_on(self, engine: Engine, stop: Stop) -> None:
-        """Scan the rest."""
+    def go_on(self, engine: Engine, stop: Stop) -> bool:
+        """Scan the rest, and return whether that came to its end."""
         jobs = self._plan.jobs or available_processors()
-        for settled in Procession(self._listing, engine, jobs, self._plan.limits, stop):
+        procession = Procession(self._listing, engine, jobs, self._plan.limits, stop)
+        for settled in procession:
             for one in settled:
                 self._write(one)
             self._folder.complete_chunk(self.elapsed_s)
-
-    def finish(self) -> None:
-        """Complete the last chunk of a scan that has come to its end."""
-        self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+        if procession.is_over:
+            self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+        return procession.is_over
 
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
         """Write the summary of what there is so far, and return it."""

@@ -20,18 +20,26 @@ __all__ = ["Summary", "circumstances", "iso", "summarise"]
 
 _LIBRARIES = ("av", "faiss-cpu", "numba", "numpy", "soundfile")
 
-# What each effort is blind to. Measured with 18 clean excerpts of 10 s of the bundled music, found of them: speed 1.02
-# all, 1.03 15, 1.06 2; pitch 0.35 semitones all, 0.5 16, 1 4; tempo 1.05 all, 1.1 17; excerpts of 3 s all, of 2.2 s 15.
+# What each effort is blind to; measured by benchmarks/accuracy.py.
 _LIMITS = {
     "fast": (
         "Effort fast looks for recordings at their own speed and pitch: about 2 % of speed, a third of a semitone of "
-        "pitch or 5 % of tempo pass, and music that was changed by more is often not found. Excerpts under "
-        "{shortest_s:.2f} s cannot be found; those under 5 s, and music well below speech or noise, can be missed."
+        "pitch or 5 % of tempo pass, and music that was changed by more is often not found."
+    ),
+    "standard": (
+        "Effort standard looks for recordings as they are, and at speeds of 0.67 to 1.5 (pitch and tempo together) and "
+        "tempos of 0.6 to 1.6 (pitch kept). Music whose pitch was changed apart from its tempo by more than a third of "
+        "a semitone is often not found."
+    ),
+    "thorough": (
+        "Effort thorough looks for recordings as they are, and changed in speed by 0.67 to 1.5, in tempo by 0.6 to 1.6 "
+        "or in pitch by up to 6 semitones, also pitch together with a tempo of 0.7 to 1.4."
     ),
 }
 _LIMITS_OF_ALL = (
-    "Other recordings of the same work (covers, live versions, re-recordings) are not looked for, and neither is music "
-    "that a dataset holds as tokens of a codec or as features instead of sound."
+    "Excerpts under {shortest_s:.2f} s cannot be found; those under 5 s, and music well below speech or noise, can be "
+    "missed. Other recordings of the same work (covers, live versions, re-recordings) are not looked for, and neither "
+    "is music that a dataset holds as tokens of a codec or as features instead of sound."
 )
 
 
@@ -127,7 +135,7 @@ def circumstances(plan: ScanPlan, catalog: Catalog, model: Model, registry: Regi
         },
         "model_digest": model.digest,
         "config_digest": config.digest,
-        "limits": f"{_LIMITS[plan.effort].format(shortest_s=shortest_s(config))} {_LIMITS_OF_ALL}",
+        "limits": f"{_LIMITS[plan.effort]} {_LIMITS_OF_ALL.format(shortest_s=shortest_s(config))}",
         "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
     }
 

@@ -16,7 +16,7 @@ from earmark.scan.listening import Listener
 
 __all__ = ["Failure", "Progress", "Ready", "WorkerSetup", "limit_memory", "work"]
 
-_REPORT_S = 1.0
+_REPORT_S, _REPORT_AUDIO_S = 1.0, 600.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,16 +116,17 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
 
 
 class _Reporter:
-    """Tells the parent how far an item has come, once a second at most."""
+    """Tells the parent how far an item has come: once a second at most, but for every so many minutes of audio."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection, self._told = connection, 0.0
+        self._connection = connection
+        self._told, self._told_s = 0.0, 0.0
 
     def __call__(self, decoded_s: float) -> None:
         now = time.monotonic()
-        if now - self._told >= _REPORT_S:
+        if now - self._told >= _REPORT_S or abs(decoded_s - self._told_s) >= _REPORT_AUDIO_S:
             self._connection.send(Progress(decoded_s=decoded_s))
-            self._told = now
+            self._told, self._told_s = now, decoded_s
 
 
 def limit_memory(memory_bytes: int) -> None:

@@ -1,0 +1,123 @@
+"""Efforts: how much is tried to find music that was changed, and what that costs."""
+
+import dataclasses
+
+from earmark.errors import ParameterError
+from earmark.fingerprint import ORIGINAL, Rendition
+
+__all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort", "SweepPlan", "effort_named"]
+
+SPEED_STEP_SEMITONES = 0.7
+"""From one speed to the next, 4 %: a patch stays recognisable within 2 to 3 % (DESIGN.md section 2, step 5)."""
+
+SPEED_STEPS = 10
+"""To either side: x0.67 to x1.5."""
+
+TEMPOS = (0.61, 0.68, 0.76, 0.85, 0.925, 1.08, 1.18, 1.31, 1.46, 1.6)
+"""With the pitch kept. A patch tolerates 10 %, but refining finds its way from 6 % off."""
+
+PITCH_STEPS, PITCH_TEMPOS = 10, (0.71, 0.79, 0.89, 1.0, 1.12, 1.26, 1.41)
+"""Pitch and tempo apart: 7 semitones to either side in steps of 0.7, at each of these tempos."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class SweepPlan:
+    """A search for changed music, block by block of 5 s.
+
+    Attributes
+    ----------
+    renditions : tuple of Rendition
+        What is undone to see whether the catalog knows it then.
+    probes_per_block : int
+        Patches that are looked up for each rendition.
+    hits_per_probe : int
+        Catalog patches that each brings.
+    candidates_per_block : int
+        The best so many are verified.
+    """
+
+    renditions: tuple[Rendition, ...]
+    probes_per_block: int
+    hits_per_probe: int
+    candidates_per_block: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Effort:
+    """How hard to look.
+
+    Attributes
+    ----------
+    name : str
+    hits_per_patch : int
+        Catalog patches that each patch of an item brings.
+    candidates_per_window : int
+        The best so many are verified.
+    sweep : SweepPlan or None
+        How what was not found that way is searched for changed music.
+    """
+
+    name: str
+    hits_per_patch: int
+    candidates_per_window: int
+    sweep: SweepPlan | None = None
+
+
+def _speeds() -> list[Rendition]:
+    steps = [n for n in range(-SPEED_STEPS, SPEED_STEPS + 1) if n]
+    semitones = [n * SPEED_STEP_SEMITONES for n in steps]
+    return [Rendition(pitch_semitones=s, tempo_ratio=2.0 ** (s / 12.0)) for s in semitones]
+
+
+def _tempos() -> list[Rendition]:
+    return [Rendition(tempo_ratio=tempo) for tempo in TEMPOS]
+
+
+def _pitches() -> list[Rendition]:
+    semitones = [n * SPEED_STEP_SEMITONES for n in range(-PITCH_STEPS, PITCH_STEPS + 1)]
+    grid = [Rendition(pitch_semitones=s, tempo_ratio=tempo) for s in semitones for tempo in PITCH_TEMPOS]
+    return [rendition for rendition in grid if rendition != ORIGINAL]
+
+
+_ALL = (
+    Effort(name="fast", hits_per_patch=20, candidates_per_window=60),
+    Effort(
+        name="standard",
+        hits_per_patch=20,
+        candidates_per_window=60,
+        sweep=SweepPlan(
+            renditions=(*_speeds(), *_tempos()), probes_per_block=3, hits_per_probe=10, candidates_per_block=16
+        ),
+    ),
+    Effort(
+        name="thorough",
+        hits_per_patch=40,
+        candidates_per_window=150,
+        sweep=SweepPlan(
+            renditions=tuple(dict.fromkeys([*_speeds(), *_tempos(), *_pitches()])),
+            probes_per_block=4,
+            hits_per_probe=10,
+            candidates_per_block=48,
+        ),
+    ),
+)
+
+EFFORTS = tuple(effort.name for effort in _ALL)
+"""`fast` looks for music at its own speed and pitch; `standard` also at other speeds (x0.67 to x1.5) and tempos (x0.6
+to x1.6); `thorough` also at other pitches (7 semitones either way), alone and together with other tempos."""
+
+DEFAULT_EFFORT = "standard"
+
+
+def effort_named(name: str) -> Effort:
+    """Return an effort.
+
+    Raises
+    ------
+    ParameterError
+        If there is none of that name.
+    """
+    for effort in _ALL:
+        if effort.name == name:
+            return effort
+    raise ParameterError(f"effort must be one of {', '.join(EFFORTS)}, got {name!r}")
