@@ -301,17 +301,17 @@ def check_malformed_scan(root, out, summary):
     assert multiprocessing.active_children() == []
 
 
-N_MALFORMED = 12 * len(KINDS)
+N_MALFORMED, SEED = 12 * len(KINDS), 5  # more of them: benchmarks/hostile.py
 
 
 def test_hundreds_of_malformed_files_are_scanned_to_the_end(tmp_path):
-    write_malformed_corpus(tmp_path / "corpus", N_MALFORMED, seed=5)
+    write_malformed_corpus(tmp_path / "corpus", N_MALFORMED, SEED)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     summary = scan(plan(tmp_path / "corpus", tmp_path / "out", limits=Limits(timeout_s=60.0)))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     check_malformed_scan(tmp_path / "corpus", tmp_path / "out", summary)
     assert summary.errors.get("internal error", 0) == 0
-    assert used.ru_utime - before.ru_utime < 120.0
+    assert used.ru_utime - before.ru_utime < 60.0 + 0.1 * N_MALFORMED
     assert used.ru_maxrss * 1024 < DEFAULT_MEMORY_BYTES
 
 

@@ -36,7 +36,7 @@ from .test_scan_report import match
 HEADER = Header(started="2026-11-01T00:00:00+00:00", plan={"catalog": "abc"})
 ROW_FILES = ("items.jsonl", "matches.jsonl")
 TIMES = ("started", "finished", "elapsed_s", "rates")
-N_KILLS = 8
+N_KILLS = 8  # more of them: benchmarks/hostile.py
 
 
 # The folder alone
