@@ -2,12 +2,12 @@
 
 import dataclasses
 import itertools
-import os
 import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from earmark.catalog.storage import sync
 from earmark.errors import ScanError
 from earmark.report.records import read_items, read_matches
 from earmark.scan import ITEMS_FILE, MATCHES_FILE, SCHEMA_VERSION, ItemRow, MatchRow
@@ -55,12 +55,10 @@ def _write(lines: Path, kind: type[ItemRow | MatchRow], rows: Iterator[Any]) -> 
 
     schema, path = _schema(kind), lines.with_suffix(".parquet")
     aside = path.with_name(f".{path.name}.new")
-    with aside.open("wb") as file:
-        with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
-            while batch := [dataclasses.asdict(row) for row in itertools.islice(rows, _BATCH_ROWS)]:
-                writer.write_table(pa.Table.from_pylist(batch, schema))
-        file.flush()
-        os.fsync(file.fileno())
+    with aside.open("wb") as file, parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := [dataclasses.asdict(row) for row in itertools.islice(rows, _BATCH_ROWS)]:
+            writer.write_table(pa.Table.from_pylist(batch, schema))
+    sync(aside)
     aside.replace(path)
     return path
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from earmark.catalog.storage import sync
 from earmark.errors import ScanError
 from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, chunk_line, differences, header_line, read_header
 from earmark.scan.judging import ItemRecord
-from earmark.scan.line_file import LineFile, sync
+from earmark.scan.line_file import LineFile
 from earmark.scan.recorded import read_recorded
 from earmark.scan.rows import ITEMS_FILE, MATCHES_FILE, row_to_json
 from earmark.scan.summary import Summary

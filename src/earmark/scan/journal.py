@@ -140,13 +140,14 @@ def read_header(path: Path) -> Header | None:
 
 
 def differences(before: dict[str, Any], now: dict[str, Any]) -> str:
-    """Return in words how the plans of two headers differ; nothing if they do not.
+    """Return in words how the plan of a header differs from one that was read; nothing if it does not.
 
     Examples
     --------
     >>> differences({"effort": "fast", "use": None}, {"effort": "thorough", "use": None})
     "effort was 'fast' and is 'thorough'"
     """
+    now = json.loads(json.dumps(now))  # as it would be read from a file: without tuples
     names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
     return "; ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)
 

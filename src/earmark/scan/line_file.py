@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["LineFile", "sync"]
+__all__ = ["LineFile"]
 
 
 class LineFile:
@@ -54,12 +54,3 @@ class LineFile:
         if self._changed and not self._file.closed:
             self.cut()
         self._file.close()
-
-
-def sync(path: Path) -> None:
-    """Have the system write a file, or a directory's list of names, to the disk itself."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

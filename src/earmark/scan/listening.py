@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 import logging
 import math
 import os
@@ -194,6 +195,8 @@ def shortest_s(config: FingerprintConfig) -> float:
 
 def _state(file: BinaryIO) -> tuple[int, int] | None:
     """Return size and time of change of an open file, None of what is no file of the system."""
+    if not isinstance(file, io.BufferedReader):  # to ask a spooled file for its number moves it to the disk
+        return None
     try:
         about = os.fstat(file.fileno())
     except OSError:  # io.UnsupportedOperation is one
