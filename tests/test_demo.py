@@ -38,7 +38,7 @@ def test_the_demo_finds_what_was_planted_and_nothing_else(finished):
         "medley/two-tracks.mp3": "unlicensed",
         "readme.txt": "skipped",
         "reencoded/mp3-64k.mp3": "unlicensed",
-        "reencoded/opus-24k.opus": "unlicensed",
+        "reencoded/opus-24k.opus": "review",
         "resampled/mono-16khz.wav": "licensed",
         "unrelated/cello.mp3": "unmatched",
         "unrelated/dance.mp3": "unmatched",
@@ -56,7 +56,12 @@ def test_reasons_name_the_grant_or_its_absence(finished):
     reasons = {row.rightsholder: row.reason for row in read_matches(finished[1] / "scan")}
     assert "G-2026-001 (contract AC-17) allows ai_training by Acme AI" in reasons["Leonard Ritter"]
     assert "G-2026-002 forbids ai_training" in reasons["El Senator"]
-    assert "no grant to Acme AI covers the recording" in reasons["Stephen M. Cameron"]
+    expired = reasons["Stephen M. Cameron"]
+    assert "G-2025-003 (contract AC-09) allows it but ended on 2025-12-31, before 2026-11-01" in expired
+    assert "reservation R-2024-001 (https://wordwarvi.example/tdm, asserted on 2024-06-01) reserves it" in expired
+    constrained = reasons["Deceased Superior Technician"]
+    assert "must be checked: the artist is credited wherever the model is offered" in constrained
+    assert "(contract ERN message DEMO-2026-0001, deal 1, SubscriptionModel)" in constrained
 
 
 def test_what_it_says_to_type_next_works_in_a_shell(finished):

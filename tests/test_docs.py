@@ -23,11 +23,12 @@ from earmark.audio.render import encode, read_full_band
 from earmark.catalog import build_catalog
 from earmark.catalog.metadata import read_metadata
 from earmark.cli import main
+from earmark.cli.bundled import open_bundle
+from earmark.cli.demo import make_rights
 from earmark.cli.exit_codes import FAIL_ON
-from earmark.cli.planting import REGISTRY
 from earmark.fingerprint import load_model
 from earmark.rights import PERMISSIONS, SCOPES, read_registry
-from earmark.rights.columns import KNOWN_COLUMNS
+from earmark.rights.kinds import GRANTS, KINDS
 from earmark.scan import ItemRow, MatchRow
 
 from .small_catalog import DATA, items_of, rows, run_earmark
@@ -81,7 +82,9 @@ def section(heading):
 
 
 def table_names(text):
-    """Names in the first column of the first table, and the text beside each."""
+    """Names in the first column of the first table, and the text beside each; none if there is no table."""
+    if "\n|" not in text:
+        return {}
     table = re.search(r"(?:^\|.*\n)+", text, flags=re.MULTILINE).group()
     cells = [line.strip("|").split("|", 1) for line in table.splitlines()[2:]]
     return {name: words for left, words in cells for name in re.findall(r"`([^`]+)`", left)}
@@ -187,6 +190,9 @@ def test_the_tour_shows_every_command():
     shown = {tuple(word for word in words.values[0] if word.isalpha())[:2] for words in EARMARK_COMMANDS}
     for name in ("build", "add", "remove", "info"):
         assert ("catalog", name) in shown
+    for name in ("import", "template", "check", "export"):
+        assert ("license", name) in shown
+    assert "earmark explain" in README
     assert any(command[0] == "scan" for command in shown)
     assert "make demo" in README
     assert "make test" in README
@@ -246,7 +252,7 @@ def demo_folder(tmp_path_factory):
         parts.append(y[start_s * sr : (start_s + 20) * sr])
     encode(np.concatenate(parts), sr, folder / "corpus" / "medley" / "two-tracks.mp3", bit_rate=128_000)
     (folder / "corpus" / "readme.txt").write_text("no audio")
-    (folder / "rights.csv").write_text(REGISTRY)
+    make_rights(folder, open_bundle())
     build_catalog(
         folder / "music.catalog",
         [DATA / tracks[track_id]["path"] for track_id, _ in MEDLEY],
@@ -255,7 +261,14 @@ def demo_folder(tmp_path_factory):
         jobs=1,
     )
     use = ["--licensee", "Acme AI", "--use", "ai_training", "--territory", "US", "--as-of", "2026-11-01"]
-    options = ["--catalog", folder / "music.catalog", "--out", folder / "scan", "--registry", folder / "rights.csv"]
+    options = [
+        "--catalog",
+        folder / "music.catalog",
+        "--out",
+        folder / "scan",
+        "--registry",
+        folder / "rights.registry",
+    ]
     process = run_earmark("scan", folder / "corpus", *options, *use, "--jobs", "1")
     assert process.returncode == 0, process.stderr
     return root
@@ -317,9 +330,17 @@ def test_the_registry_example_and_its_columns(tmp_path):
     assert len(registry.grants) == 3
     assert registry.ignored_columns == ()
     documented = table_names(section("### Registry CSV"))
-    assert set(documented) == KNOWN_COLUMNS
+    assert set(documented) == set(GRANTS.columns)
     assert set(re.findall(r"`(\w+)`", documented["scope"])) == set(SCOPES)
     assert set(re.findall(r"`(\w+)`", documented["permission"])) - {"review"} == set(PERMISSIONS)
+
+
+def test_the_columns_of_every_table_are_documented():
+    text = (ROOT / "docs" / "rights.md").read_text(encoding="utf-8")
+    for name, kind in KINDS.items():
+        body = text.split(f"\n### `{name}`\n", 1)[1].split("\n#", 1)[0]
+        documented = set(table_names(body))
+        assert documented == set(kind.columns) or (kind is GRANTS and not documented), name
 
 
 def test_the_metadata_example_and_its_columns(tmp_path):

@@ -120,7 +120,7 @@ def test_lines_are_counted_through_quoted_cells(write):
         ({"isrc": "GB-AYE-68-0001"}, "column isrc: 'GB-AYE-68-0001' is no ISRC; expected CC-XXX-YY-NNNNN"),
         (
             {"rightsholder": ""},
-            "line 3: the row covers nothing; fill at least one of track_id, isrc, label, rightsholder",
+            "line 3: the row covers nothing; fill at least one of track_id, isrc, upc, label, rightsholder",
         ),
         ({"rightsholder": "*"}, r"column rightsholder: '\*' is no name; leave the cell empty"),
         ({"territories": ""}, "column territories: the cell is empty; say Worldwide if"),
@@ -227,12 +227,12 @@ def test_a_file_that_is_no_utf8_text(write, data, match):
         read_registry(write(data))
 
 
-def test_a_sqlite_registry_is_told_apart_by_its_content(tmp_path):
+def test_another_sqlite_file_is_no_registry(tmp_path):
     path = tmp_path / "rights.csv"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE grants (grant_id TEXT)")
     connection.close()
-    with pytest.raises(RegistryError, match="is a SQLite file; this version reads registries as CSV only"):
+    with pytest.raises(RegistryError, match="is a SQLite file of something else; expected a registry"):
         read_registry(path)
 
 

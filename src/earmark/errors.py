@@ -15,6 +15,9 @@
     │   ├── CatalogLockedError        another process is writing
     │   └── ModelMismatchError        made with another fingerprint model
     ├── RegistryError             a license registry with a bad row (names file and line)
+    │   ├── RegistryVersionError      a registry file written by a newer version
+    │   ├── RegistryDamagedError      a registry file whose contents cannot be right
+    │   └── RegistryLockedError       another process is writing
     └── ScanError                 a scan that cannot start or go on
 """
 
@@ -29,7 +32,10 @@ __all__ = [
     "MetadataError",
     "ModelMismatchError",
     "ParameterError",
+    "RegistryDamagedError",
     "RegistryError",
+    "RegistryLockedError",
+    "RegistryVersionError",
     "ScanError",
     "TruncatedAudioError",
     "UnreadableAudioError",
@@ -86,6 +92,18 @@ class ModelMismatchError(CatalogError):
 
 class RegistryError(EarmarkError):
     """A license registry has a bad row; the message names file and line."""
+
+
+class RegistryVersionError(RegistryError):
+    """A registry file was written by a newer version, or must be brought up to date first."""
+
+
+class RegistryDamagedError(RegistryError):
+    """A registry file holds what no version writes."""
+
+
+class RegistryLockedError(RegistryError):
+    """Another process is writing to the registry file."""
 
 
 class ScanError(EarmarkError):

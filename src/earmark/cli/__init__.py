@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 _COMMANDS = {
     "catalog": "earmark.cli.catalog",
     "demo": "earmark.cli.demo",
+    "explain": "earmark.cli.explain",
+    "license": "earmark.cli.license",
     "merge": "earmark.cli.merge",
     "scan": "earmark.cli.scan",
 }

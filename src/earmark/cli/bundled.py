@@ -1,4 +1,4 @@
-"""The music and speech that travel with Earmark: below the package in a wheel, in `data/` in a checkout."""
+"""The music, speech and rights that travel with Earmark: below the package in a wheel, in `data/` in a checkout."""
 
 import csv
 import dataclasses
@@ -10,6 +10,8 @@ from earmark.errors import EarmarkError
 __all__ = ["Bundle", "BundledTrack", "open_bundle"]
 
 _TRACKS, _SPEECH, _README = "tracks.csv", "speech.csv", "README.md"
+_RIGHTS = ("release.xml", "grants.csv", "reservations.csv")
+_USE_TYPES = "use-types.json"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,12 +43,18 @@ class Bundle:
         Music by track id, in the order of the table.
     speech
         Files of speech.
+    rights
+        A DDEX ERN message of the tracks of the catalog, grants and a reservation: made up, to import.
+    use_types
+        What the message's user-defined use types mean.
     readme
         The file that names authors and licenses.
     """
 
     tracks: dict[str, BundledTrack]
     speech: tuple[Path, ...]
+    rights: tuple[Path, ...]
+    use_types: Path
     readme: Path
 
 
@@ -71,10 +79,12 @@ def open_bundle() -> Bundle:
         for row in _rows(root / _TRACKS)
     }
     speech = tuple(root / row["path"] for row in _rows(root / _SPEECH))
-    missing = [path for path in (*(track.path for track in tracks.values()), *speech) if not path.is_file()]
+    rights, use_types = tuple(root / "rights" / name for name in _RIGHTS), root / "rights" / _USE_TYPES
+    needed = (*(track.path for track in tracks.values()), *speech, *rights, use_types)
+    missing = [path for path in needed if not path.is_file()]
     if missing:
-        raise EarmarkError(f"the bundled music is incomplete: {missing[0]} is missing; install Earmark again")
-    return Bundle(tracks=tracks, speech=speech, readme=root / _README)
+        raise EarmarkError(f"the bundled files are incomplete: {missing[0]} is missing; install Earmark again")
+    return Bundle(tracks=tracks, speech=speech, rights=rights, use_types=use_types, readme=root / _README)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

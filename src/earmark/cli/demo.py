@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from earmark.cli.bundled import Bundle
     from earmark.scan import ScanPlan
 
-__all__ = ["demo"]
+__all__ = ["demo", "make_rights"]
 
 _DEFAULT_OUT = "earmark-demo"
 _METADATA_COLUMNS = ("path", "track_id", "isrc", "title", "artist", "label", "rightsholder")
 _DAY, _LATER = date(2026, 11, 1), date(2027, 1, 1)  # before and after the demo's license ends
+_EXPLAINED = "covered/white-noise.mp3"
+_REGISTRY = "rights.registry"
 _WRONG = 1
 
 
@@ -32,9 +34,9 @@ _WRONG = 1
 def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     """Do the main job on bundled real music, offline.
 
-    Builds a catalog of nine tracks, makes a small corpus with real encoders, scans it for an AI firm that has a
-    license for some of the music, and compares the result with what was planted. Exits with 1 if anything was missed
-    or claimed falsely.
+    Builds a catalog of nine tracks, makes a small corpus with real encoders, imports a DDEX message, grants and a
+    reservation into a license registry, scans the corpus for an AI firm that has a license for some of the music, and
+    compares the result with what was planted. Exits with 1 if anything was missed or claimed falsely.
 
     \b
     Example:
@@ -42,7 +44,7 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     """  # noqa: D301 - click reads the \b
     from earmark.cli.bundled import open_bundle
     from earmark.cli.exit_codes import exit_code
-    from earmark.cli.planting import LICENSEE, REGISTRY, differences, plant
+    from earmark.cli.planting import LICENSEE, differences, plant
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
     from earmark.report import read_items, read_matches, write_parquet
@@ -55,12 +57,13 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     _build_catalog(folder, bundle, jobs)
     _notice("making a corpus: encoding, cutting, resampling, adding noise and speech", quiet=quiet)
     planted = plant(folder / "corpus", bundle)
-    (folder / "rights.csv").write_text(REGISTRY, encoding="utf-8")
+    _notice("importing a DDEX message, grants and a reservation into a registry", quiet=quiet)
+    make_rights(folder, bundle)
     plan = ScanPlan(
         corpus=folder / "corpus",
         catalog=folder / "music.catalog",
         out=folder / "scan",
-        registry=folder / "rights.csv",
+        registry=folder / _REGISTRY,
         use=Use(licensee=LICENSEE, scope="ai_training", territory="US", as_of=_DAY),
         jobs=jobs,
     )
@@ -123,17 +126,52 @@ def _build_catalog(folder: Path, bundle: "Bundle", jobs: int | None) -> None:
         raise EarmarkError(f"the catalog should hold {len(tracks)} tracks, got {report.n_indexed}: {report.failed}")
 
 
+def make_rights(folder: Path, bundle: "Bundle") -> None:
+    """Import the bundled rights into `rights.registry`, as a user would.
+
+    Parameters
+    ----------
+    folder
+        Where to; copies of the files go beside it.
+    bundle
+        The bundled files.
+
+    Raises
+    ------
+    EarmarkError
+        If anything of them is refused.
+    """
+    from earmark.rights.importing import ImportOptions, import_files
+    from earmark.rights.use_types import read_use_types
+
+    sources = folder / "rights"
+    sources.mkdir()
+    files = [shutil.copy(path, sources) for path in (*bundle.rights, bundle.use_types)][:-1]
+    options = ImportOptions(strict=True, use_types=read_use_types(bundle.use_types))
+    import_files(folder / _REGISTRY, files, options)
+
+
 def _next_steps(plan: "ScanPlan", folder: Path) -> str:
     """Return what to type next, ready for a shell."""
     program = shlex.quote(_program())
-    paths = {name: shlex.quote(str(folder / name)) for name in ("corpus", "music.catalog", "rights.csv", "scan-2027")}
+    paths = {
+        name: shlex.quote(str(folder / name)) for name in ("corpus", "music.catalog", _REGISTRY, "scan", "scan-2027")
+    }
     return f"""
 What to type next:
 
+  # the whole story of one item
+  {program} explain {paths["scan"]} {_EXPLAINED}
+
   # the same corpus on the day after the license has ended
   {program} scan {paths["corpus"]} --catalog {paths["music.catalog"]} --out {paths["scan-2027"]} \\
-    --registry {paths["rights.csv"]} --licensee {shlex.quote(str(plan.use.licensee))} --use {plan.use.scope} \\
+    --registry {paths[_REGISTRY]} --licensee {shlex.quote(str(plan.use.licensee))} --use {plan.use.scope} \\
     --territory {plan.use.territory} --as-of {_LATER}
+
+  # what the registry holds, and what it says of one track
+  {program} license export {paths[_REGISTRY]}
+  {program} license check {paths[_REGISTRY]} --track-id dst-azum --licensee {shlex.quote(str(plan.use.licensee))} \\
+    --use {plan.use.scope} --territory {plan.use.territory} --as-of {plan.use.as_of}
 
   # what the catalog holds
   {program} catalog info {paths["music.catalog"]}

@@ -1,7 +1,6 @@
 """Types of option values that click does not have."""
 
 import re
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,28 +8,10 @@ import click
 
 from earmark.errors import ParameterError
 
-__all__ = ["Day", "ShardText", "Size", "load_config"]
+__all__ = ["ShardText", "Size", "load_config"]
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kmgt]?)i?b?", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-class Day(click.ParamType[date]):
-    """A day, as YYYY-MM-DD and in no other form."""
-
-    name = "date"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Return the day, or fail."""
-        if isinstance(value, date) and not isinstance(value, datetime):
-            return value
-        try:
-            if not _DATE.fullmatch(str(value)):
-                raise ValueError("of another form")
-            return date.fromisoformat(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} is no day; expected YYYY-MM-DD ({error})", param, ctx)
 
 
 class Size(click.ParamType[int]):

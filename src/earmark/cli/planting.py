@@ -11,16 +11,12 @@ from earmark.audio.render import encode, mix, read_full_band, resample
 from earmark.cli.bundled import Bundle
 from earmark.scan import ItemRow, MatchRow
 
-__all__ = ["LICENSEE", "REGISTRY", "Planted", "Planting", "differences", "plant"]
+__all__ = ["LICENSEE", "Planted", "Planting", "differences", "plant"]
 
 LICENSEE = "Acme AI"
-# One rights holder's music is licensed, another's is forbidden, and of the others nobody says anything.
-REGISTRY = """\
-grant_id,licensee,scope,permission,rightsholder,territories,valid_from,valid_to,contract_ref
-G-2026-001,Acme AI,ai_training,allowed,Leonard Ritter,Worldwide,2026-01-01,2026-12-31,AC-17
-G-2026-002,*,ai_training,not_allowed,El Senator,Worldwide,2026-01-01,,
-"""
-_STATUS_OF = {"Leonard Ritter": "licensed"}  # all others are unlicensed
+# By the bundled grants, the bundled message and the bundled reservation: what they make of a use on the demo's day.
+_STATUS_OF_HOLDER = {"Leonard Ritter": "licensed"}
+_STATUS_OF_TRACK = {"dst-azum": "review"}  # a deal under a condition; all others are unlicensed
 
 # How far a match's ends may lie from where the music was planted: under noise the first and the last seconds can
 # be too little to go by.
@@ -111,7 +107,9 @@ class _Gardener:
                         item_start_s=at_s,
                         item_end_s=end_s,
                         track_start_s=track_start_s,
-                        status=_STATUS_OF.get(track.row["rightsholder"], "unlicensed"),
+                        status=_STATUS_OF_TRACK.get(
+                            track_id, _STATUS_OF_HOLDER.get(track.row["rightsholder"], "unlicensed")
+                        ),
                     )
                 )
             at_s = end_s
@@ -120,7 +118,7 @@ class _Gardener:
         y = np.concatenate([part for _, _, part in parts])
         encode(y if sr == _SR else resample(y, _SR, sr), sr, path, bit_rate=bit_rate)
         statuses = {planting.status for planting in plantings}
-        status = next((each for each in ("unlicensed", "licensed") if each in statuses), "unmatched")
+        status = next((each for each in ("unlicensed", "review", "licensed") if each in statuses), "unmatched")
         self.planted.append(Planted(item=item, status=status, plantings=tuple(plantings)))
 
 

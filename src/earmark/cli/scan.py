@@ -1,15 +1,15 @@
 """`earmark scan`."""
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
-from earmark.cli.parameters import Day, ShardText, Size, load_config
+from earmark.cli.parameters import ShardText, Size, load_config
+from earmark.cli.use_options import takes_use
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
-from earmark.rights import SCOPES, Use
+from earmark.rights import Use
 
 if TYPE_CHECKING:
     from earmark.scan import Shard
@@ -21,11 +21,7 @@ __all__ = ["scan"]
 @click.argument("corpus", type=click.Path(path_type=Path))
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
-@click.option("--registry", type=click.Path(path_type=Path), help="License registry, a CSV file.")
-@click.option("--licensee", help="Who wants to use the corpus.")
-@click.option("--use", "scope", type=click.Choice(SCOPES), help="What for.")
-@click.option("--territory", help="In which country, as two letters (ISO 3166).")
-@click.option("--as-of", type=Day(), metavar="YYYY-MM-DD", help="On which day.")
+@click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
 @click.option(
     "--effort",
     type=click.Choice(EFFORTS),
@@ -63,6 +59,7 @@ __all__ = ["scan"]
     callback=load_config,
     help="TOML file with any of these; what stands on the command line goes first.",
 )
+@takes_use
 @click.pass_context
 def scan(
     ctx: click.Context,
@@ -71,10 +68,7 @@ def scan(
     catalog: Path,
     out: Path,
     registry: Path | None,
-    licensee: str | None,
-    scope: str | None,
-    territory: str | None,
-    as_of: date | None,
+    use: Use,
     effort: str,
     max_e_value: float,
     jobs: int | None,
@@ -111,7 +105,7 @@ def scan(
         catalog=catalog,
         out=out,
         registry=registry,
-        use=Use(licensee=licensee, scope=scope, territory=territory, as_of=as_of),
+        use=use,
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,

@@ -13,8 +13,8 @@ MAX_LAG = 60
 """Words (3.8 s) over which autocovariances are summed."""
 
 CROSS_LAGS = 40
-"""Words (2.6 s) over which cross-covariances of bands are summed: notes of a chord begin together, a rising sound reaches
-one band after the other, and a beat comes again."""
+"""Words (2.6 s) over which cross-covariances of bands are summed: notes of a chord begin together, a rising sound
+reaches one band after the other, and a beat comes again."""
 
 NEIGHBOURHOOD_BANDS = 4.0
 """Standard deviation of the bell curve over which neighbouring bands vouch for one another: a quarter octave."""

@@ -2,15 +2,19 @@
 
 from earmark.report.findings import Finding, odds_in_words, seconds_in_words, worst_findings
 from earmark.report.records import read_items, read_matches, read_summary
+from earmark.report.story import MatchStory, Story, tell_story
 from earmark.report.tables import write_parquet
 
 __all__ = [
     "Finding",
+    "MatchStory",
+    "Story",
     "odds_in_words",
     "read_items",
     "read_matches",
     "read_summary",
     "seconds_in_words",
+    "tell_story",
     "worst_findings",
     "write_parquet",
 ]

@@ -2,13 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
+from functools import lru_cache
+from typing import Final
 
 from earmark.errors import ParameterError
-from earmark.rights.grants import SCOPES
-from earmark.rights.identifiers import fold_name, parse_isrc
+from earmark.rights.grants import COVERAGE_COLUMNS, SCOPES
+from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 from earmark.rights.territories import parse_territory
 
-__all__ = ["Facts", "Recording", "Use", "establish_facts"]
+__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "establish_facts", "facts_of", "fold_use", "known_isrc"]
+
+UPC: Final = COVERAGE_COLUMNS.index("upc")
+"""The one coverage column of which a recording can have several values: it may be on many releases."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,12 +25,15 @@ class Recording:
     ----------
     track_id, isrc, label, rightsholder : str or None
         As in the catalog's metadata. A malformed ISRC counts as unknown.
+    upc : tuple of str
+        The releases that it is on; none is unknown. A malformed one counts as absent.
     """
 
     track_id: str | None = None
     isrc: str | None = None
     label: str | None = None
     rightsholder: str | None = None
+    upc: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,12 +50,40 @@ class Use:
         Where: an ISO 3166-1 alpha-2 code, any case.
     as_of : datetime.date or None
         On which day.
+    product : str or None
+        For which model or product; compared as the licensee is.
+    sufficient_share : fractions.Fraction or None
+        Which share of the rights suffices where several hold them [0 < share <= 1]; None: all holders must agree.
     """
 
     licensee: str | None = None
     scope: str | None = None
     territory: str | None = None
     as_of: date | None = None
+    product: str | None = None
+    sufficient_share: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoldedUse:
+    """A use, checked and folded for comparison.
+
+    Parameters
+    ----------
+    use : Use
+        As given.
+    licensee, scope, territory, product : str or None
+        None is unknown.
+    as_of : datetime.date or None
+        As given.
+    """
+
+    use: Use
+    licensee: str | None
+    scope: str | None
+    territory: str | None
+    as_of: date | None
+    product: str | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,9 +96,10 @@ class Facts:
         As given.
     use : Use
         As given.
-    coverage : tuple of str or None
-        The recording's `COVERAGE_COLUMNS`, in their order.
-    licensee, scope, territory : str or None
+    coverages : tuple of tuple of str or None
+        The recording's `COVERAGE_COLUMNS`, in their order: one tuple for each release that it is known to be on, which
+        differ in `UPC` alone; one if none is known.
+    licensee, scope, territory, product : str or None
         The use's.
     as_of : datetime.date or None
         The use's.
@@ -69,11 +107,12 @@ class Facts:
 
     recording: Recording
     use: Use
-    coverage: tuple[str | None, ...]
+    coverages: tuple[tuple[str | None, ...], ...]
     licensee: str | None
     scope: str | None
     territory: str | None
     as_of: date | None
+    product: str | None
 
 
 def establish_facts(recording: Recording, use: Use) -> Facts:
@@ -97,27 +136,57 @@ def establish_facts(recording: Recording, use: Use) -> Facts:
         If the use's scope or territory is unknown, or its date is no plain date. The recording's fields come from
         strangers' metadata and never raise.
     """
+    return facts_of(recording, fold_use(use))
+
+
+def facts_of(recording: Recording, use: FoldedUse) -> Facts:
+    """As `establish_facts`, of a use that is folded already."""
+    track_id, isrc = fold_name(recording.track_id), known_isrc(recording.isrc)
+    label, rightsholder = fold_name(recording.label), fold_name(recording.rightsholder)
+    releases = _known_upcs(recording.upc) if recording.upc else ()
+    coverages: tuple[tuple[str | None, ...], ...]
+    if releases:
+        coverages = tuple([(track_id, isrc, upc, label, rightsholder) for upc in releases])
+    else:
+        coverages = ((track_id, isrc, None, label, rightsholder),)
+    return Facts(
+        recording=recording,
+        use=use.use,
+        coverages=coverages,
+        licensee=use.licensee,
+        scope=use.scope,
+        territory=use.territory,
+        as_of=use.as_of,
+        product=use.product,
+    )
+
+
+@lru_cache(maxsize=64)
+def fold_use(use: Use) -> FoldedUse:
+    """Check a use and fold it for comparison: one serves many recordings.
+
+    Raises
+    ------
+    ParameterError
+        As of `establish_facts`.
+    """
     if use.scope is not None and use.scope not in SCOPES:
         raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {use.scope!r}")
     if use.as_of is not None and (not isinstance(use.as_of, date) or isinstance(use.as_of, datetime)):
         raise ParameterError(f"as_of must be a datetime.date without a time, got {use.as_of!r}")
-    return Facts(
-        recording=recording,
+    if use.sufficient_share is not None and not 0 < use.sufficient_share <= 1:
+        raise ParameterError(f"sufficient_share must be above 0 and at most 1, got {use.sufficient_share}")
+    return FoldedUse(
         use=use,
-        coverage=(
-            fold_name(recording.track_id),
-            _known_isrc(recording.isrc),
-            fold_name(recording.label),
-            fold_name(recording.rightsholder),
-        ),
         licensee=fold_name(use.licensee),
         scope=use.scope,
         territory=None if use.territory is None else parse_territory(use.territory),
         as_of=use.as_of,
+        product=fold_name(use.product),
     )
 
 
-def _known_isrc(text: str | None) -> str | None:
+def known_isrc(text: str | None) -> str | None:
     """Return the ISRC; None if it is missing or malformed, for then the true one may be any."""
     if text is None:
         return None
@@ -125,3 +194,14 @@ def _known_isrc(text: str | None) -> str | None:
         return parse_isrc(text)
     except ParameterError:
         return None
+
+
+def _known_upcs(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the well-formed ones among bar code numbers, each once and in order."""
+    found = set()
+    for text in texts:
+        try:
+            found.add(parse_upc(text))
+        except ParameterError:
+            continue
+    return tuple(sorted(found))

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Literal
 
@@ -26,8 +26,8 @@ SCOPES: Final[tuple[Scope, ...]] = ("ai_training", "ai_generative_training", "da
 PERMISSIONS: Final[tuple[Permission, ...]] = ("allowed", "not_allowed", "constrained")
 
 # What a grant may cover, the most specific first: this order is the order of precedence.
-COVERAGE_COLUMNS: Final = ("track_id", "isrc", "label", "rightsholder")
-COVERAGE_WORDS: Final = ("track id", "ISRC", "label", "rightsholder")
+COVERAGE_COLUMNS: Final = ("track_id", "isrc", "upc", "label", "rightsholder")
+COVERAGE_WORDS: Final = ("track id", "ISRC", "UPC", "label", "rightsholder")
 
 # The licensee of a grant to everybody.
 ANYONE: Final = "*"
@@ -47,21 +47,29 @@ class Grant:
         One of `SCOPES`; none implies another.
     permission : str
         One of `PERMISSIONS`.
-    track_id, isrc, label, rightsholder : str or None
+    product : str or None
+        The model or product that the grant is for; None is any.
+    exclusive : bool
+        Whether nobody else is to have the same.
+    track_id, isrc, upc, label, rightsholder : str or None
         What the grant covers: the recordings that agree with every one of these that is not None; one at
-        least is not.
+        least is not. `upc` is a release that holds the recording.
     territories : frozenset of str
         Country codes where the grant holds; all of `COUNTRIES` for `Worldwide`.
     excluded_territories : frozenset of str
         Country codes taken out of `territories`.
     valid_from, valid_to : datetime.date or None
         First and last day on which the grant holds, both inclusive; None leaves that end open.
+    constraints : str or None
+        What must be kept to, in words; of a constrained grant.
     contract_ref : str or None
         Where the contract is to be found.
+    contract_sha256 : str or None
+        SHA-256 of the contract's file, in hexadecimal.
     supersedes : str or None
         Id of the grant that this one replaces.
     line : int
-        Line of the file where the row begins, from 1; 0 if it came from no file.
+        Line of the file where the row begins, from 1; 0 if it came from no file. Makes no difference to equality.
     """
 
     grant_id: str
@@ -70,15 +78,20 @@ class Grant:
     permission: Permission
     territories: frozenset[str]
     excluded_territories: frozenset[str] = frozenset()
+    product: str | None = None
+    exclusive: bool = False
     track_id: str | None = None
     isrc: str | None = None
+    upc: str | None = None
     label: str | None = None
     rightsholder: str | None = None
     valid_from: date | None = None
     valid_to: date | None = None
+    constraints: str | None = None
     contract_ref: str | None = None
+    contract_sha256: str | None = None
     supersedes: str | None = None
-    line: int = 0
+    line: int = field(default=0, compare=False)
 
 
 def broken_links(grants: Iterable[Grant], elsewhere: Collection[str] = ()) -> Iterator[tuple[Grant, str]]:

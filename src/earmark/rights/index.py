@@ -6,9 +6,9 @@ from datetime import date
 from itertools import combinations
 from typing import Final
 
-from earmark.rights.facts import Facts
+from earmark.rights.facts import UPC, Facts
 from earmark.rights.grants import ANYONE, SCOPES, Grant, Permission, successors_of
-from earmark.rights.identifiers import fold_name, parse_isrc
+from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 
 __all__ = ["Clause", "GrantIndex", "build_index", "clauses_about", "successor_in_force"]
 
@@ -31,6 +31,8 @@ class Clause:
         What it covers, folded, in the order of `COVERAGE_COLUMNS`; None asks for nothing.
     licensee : str or None
         Whom it is to, folded; None is anyone.
+    product : str or None
+        What it is for, folded; None is anything.
     territories : frozenset of str
         Where it holds: its territories less its exclusions.
     start, end : datetime.date
@@ -45,6 +47,7 @@ class Clause:
     grant: Grant
     coverage: tuple[str | None, ...]
     licensee: str | None
+    product: str | None
     territories: frozenset[str]
     start: date
     end: date
@@ -63,22 +66,30 @@ class GrantIndex:
     buckets : dict
         By (shape, known columns among it), then by those columns' values, then by (licensee, scope): the clauses. A
         recording of which some columns are unknown is looked up by those that are known.
+    columns : frozenset of int
+        All that are in some shape.
+    for_products : bool
+        Whether some grant is for one product only.
     successors : dict of str to tuple of Grant
         By grant id: the grants that supersede it directly.
     """
 
     shapes: tuple[_Columns, ...]
     buckets: dict[tuple[_Columns, _Columns], dict[tuple[str | None, ...], _Bucket]]
+    columns: frozenset[int]
+    for_products: bool
     successors: dict[str, tuple[Grant, ...]]
 
 
-def build_index(grants: Iterable[Grant]) -> GrantIndex:
+def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -> GrantIndex:
     """Arrange grants for lookup.
 
     Parameters
     ----------
     grants : iterable of Grant
         Grants with distinct ids, links without cycles (see `broken_links`).
+    among : iterable of Grant or None
+        All grants that may supersede them, if there are others.
 
     Returns
     -------
@@ -86,7 +97,7 @@ def build_index(grants: Iterable[Grant]) -> GrantIndex:
         The same clauses whatever the order of the grants.
     """
     grants = tuple(grants)
-    successors = successors_of(grants)
+    successors = successors_of(grants if among is None else among)
     gathered: dict[
         tuple[_Columns, _Columns], dict[tuple[str | None, ...], dict[tuple[str | None, str], list[Clause]]]
     ] = {}
@@ -102,10 +113,18 @@ def build_index(grants: Iterable[Grant]) -> GrantIndex:
         }
         for table, entries in gathered.items()
     }
-    return GrantIndex(shapes=tuple(sorted({shape for shape, _ in buckets})), buckets=buckets, successors=successors)
+    return GrantIndex(
+        shapes=tuple(sorted({shape for shape, _ in buckets})),
+        buckets=buckets,
+        columns=frozenset(column for shape, _ in buckets for column in shape),
+        for_products=any(grant.product for grant in grants),
+        successors=successors,
+    )
 
 
-def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
+def clauses_about(
+    index: GrantIndex, facts: Facts, *, any_scope: bool = False, any_licensee: bool = False
+) -> list[Clause]:
     """Find the clauses that may cover a recording, for a licensee and a scope; what is unknown excludes nothing.
 
     Parameters
@@ -113,7 +132,9 @@ def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
     index : GrantIndex
         The registry's grants.
     facts : Facts
-        What is known; territory and date are not looked at.
+        What is known; territory, product and date are not looked at.
+    any_scope, any_licensee : bool
+        Whether to take scope or licensee for unknown.
 
     Returns
     -------
@@ -121,14 +142,16 @@ def clauses_about(index: GrantIndex, facts: Facts) -> list[Clause]:
         In no particular order.
     """
     found: list[Clause] = []
-    for bucket in _buckets_about(index, facts.coverage):
-        if facts.licensee is not None:
-            for scope in SCOPES if facts.scope is None else (facts.scope,):
-                found += bucket.get((facts.licensee, scope), ())
+    scopes = SCOPES if any_scope or facts.scope is None else (facts.scope,)
+    licensee = None if any_licensee else facts.licensee
+    for bucket in _buckets_about(index, facts.coverages):
+        if licensee is not None:
+            for scope in scopes:
+                found += bucket.get((licensee, scope), ())
                 found += bucket.get((None, scope), ())
         else:
             for (_, scope), clauses in bucket.items():
-                if facts.scope in {None, scope}:
+                if scope in scopes:
                     found += clauses
     return found
 
@@ -162,14 +185,18 @@ def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | N
     return None
 
 
-def _buckets_about(index: GrantIndex, coverage: tuple[str | None, ...]) -> Iterator[_Bucket]:
-    """Yield the bucket of each shape that agrees with what is known of the recording."""
-    complete = None not in coverage
+def _buckets_about(index: GrantIndex, coverages: tuple[tuple[str | None, ...], ...]) -> list[_Bucket]:
+    """Return the bucket of each shape that agrees with what is known of the recording."""
+    found: list[_Bucket] = []
+    complete = None not in coverages[0]
     for shape in index.shapes:
-        known = shape if complete else tuple(column for column in shape if coverage[column] is not None)
-        bucket = index.buckets[shape, known].get(tuple([coverage[column] for column in known]))
-        if bucket is not None:
-            yield bucket
+        known = shape if complete else tuple([column for column in shape if coverages[0][column] is not None])
+        buckets = index.buckets[shape, known]
+        for coverage in coverages if UPC in known else coverages[:1]:
+            bucket = buckets.get(tuple([coverage[column] for column in known]))
+            if bucket is not None:
+                found.append(bucket)
+    return found
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:
@@ -177,6 +204,7 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
     coverage = (
         fold_name(grant.track_id),
         parse_isrc(grant.isrc) if grant.isrc else None,
+        parse_upc(grant.upc) if grant.upc else None,
         fold_name(grant.label),
         fold_name(grant.rightsholder),
     )
@@ -186,6 +214,7 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
         grant=grant,
         coverage=coverage,
         licensee=None if licensee == ANYONE else licensee,
+        product=fold_name(grant.product),
         territories=grant.territories - grant.excluded_territories,
         start=grant.valid_from or date.min,
         end=grant.valid_to or date.max,

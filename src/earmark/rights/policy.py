@@ -2,63 +2,43 @@
 
 The rules, in order:
 
-1. A grant covers a recording if every coverage column that it fills (track id, ISRC, label, rights holder) agrees with
-   the recording's: a row with an ISRC and a label covers the recording that has both. Names are compared without regard
-   to case and white space, ISRCs without dashes.
-2. It applies if it is to this licensee (or to `*`, anyone), for exactly this scope (none implies another), its
-   territories less its exclusions hold this territory, the day lies within its validity, first and last day included,
-   and no grant that supersedes it, directly or through others, is within its own validity on that day.
+1. A grant covers a recording if every coverage column that it fills (track id, ISRC, UPC, label, rights holder) agrees
+   with the recording's: a row with an ISRC and a label covers the recording that has both; one with a UPC covers the
+   recordings of that release. Names are compared without regard to case and white space, identifiers without dashes.
+2. It applies if it is to this licensee (or to `*`, anyone), for exactly this scope (none implies another), for this
+   product or any, its territories less its exclusions hold this territory, the day lies within its validity, first and
+   last day included, and no grant that supersedes it, directly or through others, is within its own validity on that
+   day: what comes later counts if it says what it replaces.
 3. Of the grants that apply the most specific decides: one that names a track id before one that names an ISRC, then a
-   label, then a rights holder; a row's rank is that of its most specific column, and its other columns only narrow it.
-   Of one rank, forbidding comes before a constraint, a constraint before leave, whether to `*` or by name; of grants
-   that say the same, the least grant id is named.
+   UPC, then a label, then a rights holder; a row's rank is that of its most specific column, and its other columns and
+   its product only narrow it. Of one rank, forbidding comes before a constraint, a constraint before leave, whether to
+   `*` or by name; of grants that say the same, the least grant id is named.
 4. `allowed` gives `licensed`, `not_allowed` and no grant at all `unlicensed`, `constrained` `review`.
-5. A fact that is missing, of the use or of the recording, gives `review`, unless every value that it may take leads to
+5. Contradictions give `review`: leave to this licensee where an exclusive grant to another, no less specific, applies;
+   leave to anyone where a reservation, no less specific, applies and no grant gives leave to this licensee by name, for
+   that is what a reservation asks for.
+6. A fact that is missing, of the use or of the recording, gives `review`, unless every value that it may take leads to
    the same verdict. So does a missing registry.
+7. Where several hold the rights, each holder's share is decided by itself, by the grants that name this holder or none.
+   All must be licensed, or as great a share as the use says suffices (`earmark.rights.splitting`). What nobody is named
+   to hold is somebody's whose name is missing.
+8. Where catalog and registry contradict each other about a recording, each account is decided by itself, and accounts
+   that lead to different verdicts give `review`.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from fractions import Fraction
 
-from earmark.rights.facts import Facts, Recording, Use, establish_facts
-from earmark.rights.grants import Permission
-from earmark.rights.index import Clause, GrantIndex, clauses_about
-from earmark.rights.possibilities import holds_on, open_facts, possible_deciders
-from earmark.rights.reasons import explain_absence, explain_choice, explain_decision, explain_doubt, whatever
+from earmark.rights.facts import Facts, FoldedUse, Recording, Use, facts_of, fold_use
+from earmark.rights.knowledge import Case, cases_of
+from earmark.rights.recordings import SHARE_TOLERANCE
 from earmark.rights.registry import Registry
+from earmark.rights.splitting import Part, put_together
+from earmark.rights.weighing import Status, Verdict, weigh
 
 __all__ = ["Recording", "Status", "Use", "Verdict", "decide"]
 
-Status = Literal["licensed", "unlicensed", "review"]
 
-_STATUS_OF: Final[dict[Permission, Status]] = {
-    "allowed": "licensed",
-    "not_allowed": "unlicensed",
-    "constrained": "review",
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """Whether a license covers a use of a recording.
-
-    Parameters
-    ----------
-    status : str
-        `licensed`, `unlicensed` or `review`.
-    grant_id : str or None
-        The grant that decides; None where none or several do.
-    reason : str
-        Why, in one sentence without a full stop.
-    """
-
-    status: Status
-    grant_id: str | None
-    reason: str
-
-
-def decide(recording: Recording, registry: Registry | None, use: Use) -> Verdict:
+def decide(recording: Recording, registry: Registry | None, use: Use, *, n_runners_up: int = 0) -> Verdict:
     """Decide whether a license covers a use of a recording.
 
     Parameters
@@ -69,76 +49,76 @@ def decide(recording: Recording, registry: Registry | None, use: Use) -> Verdict
         The grants; None if there is none to ask.
     use : Use
         What is intended.
+    n_runners_up : int
+        How many of the grants that do not decide to put into words [>= 0].
 
     Returns
     -------
     Verdict
-        By the rules at the head of this module. It depends on the arguments alone.
+        By the rules at the head of this module. It depends on the arguments alone, and on what the registry file held
+        when it was opened.
 
     Raises
     ------
     ParameterError
-        If the use's scope or territory is unknown, or its date is no plain date.
+        If the use's scope or territory is unknown, its date is no plain date, or its share out of range.
+    RegistryError
+        If the registry file, in which recordings are looked up, is damaged.
 
     Examples
     --------
     >>> decide(Recording(track_id="t1"), None, Use()).reason
     'no registry given'
     """
-    facts = establish_facts(recording, use)
+    folded = fold_use(use)
     if registry is None:
         return Verdict(status="review", grant_id=None, reason="no registry given")
-    index = registry.index
-    clauses = [clause for clause in clauses_about(index, facts) if _may_apply(clause, facts, index)]
-    unknown = [
-        fact for fact in open_facts(facts, index) if fact.of_use or any(fact.matters_to(clause) for clause in clauses)
-    ]
-    deciders = _until_two_statuses(possible_deciders(clauses, unknown))
-    status, *others = {_status_of(decider) for decider in deciders}
-    if others:
-        return Verdict(
-            status="review",
-            grant_id=None,
-            reason=explain_doubt(deciders, [fact for fact in unknown if any(map(fact.matters_to, clauses))]),
-        )
-    grants = [decider for decider in deciders if decider is not None]
-    if len(deciders) == 1 and grants:
-        reason = explain_decision(grants[0], clauses, facts)
-    elif grants:
-        reason = explain_choice(grants, facts, everywhere=None not in deciders)
-    else:
-        reason = explain_absence(_clauses_of_any_scope(facts, index), facts, index)
+    if registry.recordings is None:
+        return weigh(facts_of(recording, folded), registry, n_runners_up=n_runners_up)
+    cases = cases_of(recording, registry.recordings)
+    verdicts = [_decide_case(case, registry, folded, n_runners_up) for case in cases]
+    first = verdicts[0]
+    if all(verdict.status == first.status for verdict in verdicts):
+        return first
+    accounts = zip(cases, verdicts, strict=True)
     return Verdict(
-        status=status,
-        grant_id=grants[0].grant.grant_id if len(deciders) == 1 and grants else None,
-        reason=reason + whatever(unknown),
+        status="review",
+        grant_id=None,
+        reason="catalog and registry contradict each other about the recording: "
+        + "; or ".join(f"if {_account(case)}, {verdict.reason}" for case, verdict in accounts),
+        runners_up=tuple(dict.fromkeys(words for verdict in verdicts for words in verdict.runners_up)),
     )
 
 
-def _may_apply(clause: Clause, facts: Facts, index: GrantIndex) -> bool:
-    """Say whether neither a known territory nor a known date rules out a clause about the recording."""
-    if facts.territory is not None and facts.territory not in clause.territories:
-        return False
-    return facts.as_of is None or holds_on(clause, facts.as_of, index)
+def _decide_case(case: Case, registry: Registry, use: FoldedUse, n_runners_up: int) -> Verdict:
+    """Decide one account of a recording."""
+    holders = case.holders
+    if not holders:
+        return weigh(facts_of(case.recording, use), registry, n_runners_up=n_runners_up)
+    if len(holders) == 1 and holders[0][1] == 1:
+        return weigh(_facts_for(holders[0][0], case, use), registry, n_runners_up=n_runners_up)
+    named: list[tuple[str | None, Fraction | None]] = [*holders]
+    shares = [share for _, share in holders]
+    missing = 0 if None in shares else 1 - sum(share for share in shares if share is not None)
+    if missing > SHARE_TOLERANCE:
+        named.append((None, Fraction(missing)))
+    parts = []
+    for holder, share in named:
+        verdict = weigh(_facts_for(holder, case, use), registry, n_runners_up=n_runners_up)
+        parts.append(Part(holder=holder, share=share, verdict=verdict))
+    return put_together(parts, use.use.sufficient_share)
 
 
-def _status_of(decider: Clause | None) -> Status:
-    """Return what follows if this clause decides, or none."""
-    return "unlicensed" if decider is None else _STATUS_OF[decider.grant.permission]
+def _facts_for(holder: str | None, case: Case, use: FoldedUse) -> Facts:
+    """Return the facts of a recording if all of it is one holder's."""
+    of = case.recording
+    recording = Recording(track_id=of.track_id, isrc=of.isrc, label=of.label, rightsholder=holder, upc=of.upc)
+    return facts_of(recording, use)
 
 
-def _until_two_statuses(deciders: Iterable[Clause | None]) -> list[Clause | None]:
-    """Collect distinct deciders, up to the first that gives another status than those before it."""
-    found: dict[str | None, Clause | None] = {}
-    statuses: set[Status] = set()
-    for decider in deciders:
-        found.setdefault(None if decider is None else decider.grant.grant_id, decider)
-        statuses.add(_status_of(decider))
-        if len(statuses) > 1:
-            break
-    return list(found.values())
-
-
-def _clauses_of_any_scope(facts: Facts, index: GrantIndex) -> list[Clause]:
-    """Find the clauses that may cover the recording for this licensee, whatever their scope."""
-    return clauses_about(index, replace(facts, scope=None))
+def _account(case: Case) -> str:
+    """Name what accounts differ in."""
+    recording = case.recording
+    holders = " and ".join(name for name, _ in case.holders) or recording.rightsholder
+    names = {"its ISRC": recording.isrc, "its label": recording.label, "its rightsholder": holders}
+    return ", ".join(f"{word} is {name}" for word, name in names.items() if name)

@@ -10,13 +10,23 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Final
 
 from earmark.rights.facts import Facts
 from earmark.rights.grants import COVERAGE_WORDS, SCOPES, Grant, Permission
 from earmark.rights.index import Clause, GrantIndex, successor_in_force
 from earmark.rights.territories import COUNTRIES
 
-__all__ = ["OpenFact", "deciding_clause", "holds_on", "open_facts", "possible_deciders"]
+__all__ = [
+    "OpenFact",
+    "deciding_clause",
+    "holds_on",
+    "open_facts",
+    "possible_contradiction",
+    "possible_deciders",
+]
+
+_LICENSEE: Final = "the licensee"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,7 +38,7 @@ class OpenFact:
     name : str
         In words, such as `the territory`.
     of_use : bool
-        Whether it is a fact of the use, which the user may give, or of the recording.
+        Whether to name it even where it matters to no clause: facts of the use, which the user may give.
     matters_to : callable
         Says whether a clause applies for some values only.
     split : callable
@@ -68,7 +78,7 @@ def deciding_clause(clauses: Iterable[Clause]) -> Clause | None:
     return min(clauses, key=lambda clause: clause.order, default=None)
 
 
-def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
+def open_facts(facts: Facts, index: GrantIndex, *, all_columns: bool = False) -> list[OpenFact]:
     """List the unknown facts.
 
     Parameters
@@ -77,6 +87,8 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
         What is known.
     index : GrantIndex
         The registry's grants.
+    all_columns : bool
+        Whether to list facts of the recording that no grant asks for.
 
     Returns
     -------
@@ -85,7 +97,7 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
     """
     found: list[OpenFact] = []
     if facts.licensee is None:
-        found.append(_named("the licensee", lambda clause: clause.licensee, of_use=True))
+        found.append(_named(_LICENSEE, lambda clause: clause.licensee, of_use=True))
     if facts.scope is None:
         found.append(OpenFact(name="the use", of_use=True, matters_to=lambda _: True, split=_split_scopes))
     if facts.territory is None:
@@ -97,6 +109,9 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
                 split=_split_territories,
             )
         )
+    if facts.product is None and index.for_products:
+        # Not of the use: most grants are for any product, and then nobody need hear of it.
+        found.append(_named("the product", lambda clause: clause.product, of_use=False))
     if facts.as_of is None:
         found.append(
             OpenFact(
@@ -106,8 +121,8 @@ def open_facts(facts: Facts, index: GrantIndex) -> list[OpenFact]:
                 split=lambda clauses: _split_days(clauses, index),
             )
         )
-    for column, value in enumerate(facts.coverage):
-        if value is None:
+    for column, value in enumerate(facts.coverages[0]):
+        if value is None and (all_columns or column in index.columns):
             found.append(_named(f"the recording's {COVERAGE_WORDS[column]}", _coverage_of(column), of_use=False))
     return found
 
@@ -137,6 +152,57 @@ def possible_deciders(clauses: Sequence[Clause], unknown: Sequence[OpenFact]) ->
     first, *others = unknown
     for remaining in first.split(clauses):
         yield from possible_deciders(remaining, others)
+
+
+def possible_contradiction(
+    clauses: Sequence[Clause], rivals: Sequence[Clause], unknown: Sequence[OpenFact]
+) -> Clause | None:
+    """Find a clause that contradicts the deciding one for some values of the unknown facts.
+
+    Parameters
+    ----------
+    clauses : sequence of Clause
+        The clauses that no known fact rules out. For all values one of them decides, and allows the use.
+    rivals : sequence of Clause
+        Exclusive grants to others, and reservations, that no known fact rules out.
+    unknown : sequence of OpenFact
+        The unknown facts.
+
+    Returns
+    -------
+    Clause or None
+        A rival that is no less specific than the clause that decides: an exclusive grant to another licensee, or, where
+        no clause allows the use to the licensee by name, a reservation.
+    """
+    if not rivals:
+        return None
+    if not unknown:
+        best = deciding_clause(clauses)
+        assert best is not None
+        by_name = any(clause.licensee is not None and clause.grant.permission == "allowed" for clause in clauses)
+        near = [rival for rival in rivals if rival.order[0] <= best.order[0]]
+        return next((rival for rival in near if rival.grant.exclusive or not by_name), None)
+    first, *others = unknown
+    if first.name == _LICENSEE:
+        branches = list(_split_licensees(clauses, rivals))
+    else:
+        theirs = {id(rival) for rival in rivals}
+        branches = [
+            ([clause for clause in left if id(clause) not in theirs], [each for each in left if id(each) in theirs])
+            for left in first.split([*clauses, *rivals])
+        ]
+    found = (possible_contradiction(mine, others_clauses, others) for mine, others_clauses in branches)
+    return next((rival for rival in found if rival is not None), None)
+
+
+def _split_licensees(
+    clauses: Sequence[Clause], rivals: Sequence[Clause]
+) -> Iterator[tuple[list[Clause], list[Clause]]]:
+    """Try every licensee that some clause names, and one that none names: whose rivals are the others' clauses."""
+    names = {clause.licensee for clause in (*clauses, *rivals)} - {None}
+    for name in (None, *sorted(filter(None, names))):
+        mine = [clause for clause in clauses if clause.licensee in {None, name}]
+        yield mine, [rival for rival in rivals if rival.licensee is None or rival.licensee != name]
 
 
 def _outcome(clause: Clause | None) -> Permission:

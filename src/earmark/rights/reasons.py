@@ -13,7 +13,16 @@ from earmark.rights.index import Clause, GrantIndex, successor_in_force
 from earmark.rights.possibilities import OpenFact
 from earmark.rights.territories import describe_territories
 
-__all__ = ["explain_absence", "explain_choice", "explain_decision", "explain_doubt", "whatever"]
+__all__ = [
+    "explain_absence",
+    "explain_choice",
+    "explain_contradiction",
+    "explain_decision",
+    "explain_doubt",
+    "explain_reservation",
+    "explain_runner_up",
+    "whatever",
+]
 
 _DOES_IT: Final[dict[Permission, str]] = {
     "allowed": "allows it",
@@ -51,7 +60,7 @@ def explain_decision(clause: Clause, applicable: Iterable[Clause], facts: Facts)
     verb = "forbids" if grant.permission == "not_allowed" else "allows"
     words = f"{_name(grant)} {verb} {_asked(facts)} for {_list_columns(grant, ' and ')}"
     if grant.permission == "constrained":
-        words += _LIMITS
+        words += _LIMITS + (f": {_clean(grant.constraints)}" if grant.constraints else "")
     rivals = [c for c in applicable if c.order > clause.order and c.grant.permission != grant.permission]
     if not rivals:
         return words
@@ -142,6 +151,81 @@ def explain_doubt(deciders: Sequence[Clause | None], unknown: Sequence[OpenFact]
     return f"cannot be decided without {_enumerate([f.name for f in unknown], 'and')}: {_enumerate(outcomes, 'or')}"
 
 
+def explain_contradiction(rival: Clause, facts: Facts) -> str:
+    """Say what contradicts the leave that a grant gives.
+
+    Parameters
+    ----------
+    rival : Clause
+        An exclusive grant to another licensee, whom the words do not name, or a reservation.
+    facts : Facts
+        The case.
+
+    Returns
+    -------
+    str
+        A clause without a full stop.
+    """
+    if not rival.grant.exclusive:
+        return f"{_reservation(rival)} keeps {facts.scope or 'it'} from anyone without a grant of its own"
+    return f"somebody else's exclusive grant covers the same ({_list_columns(rival.grant, ' and ')})"
+
+
+def explain_reservation(reserved: Sequence[Clause]) -> str:
+    """Add the first of the reservations that apply to a reason; an empty string if there are none."""
+    if not reserved:
+        return ""
+    more = {clause.grant.grant_id.rsplit("/", 1)[0] for clause in reserved}
+    also = f", as {len(more) - 1} more do" if len(more) > 1 else ""
+    return f"; {_reservation(reserved[0])} reserves it{also}"
+
+
+def _reservation(clause: Clause) -> str:
+    """Name a reservation, with where and when it was declared."""
+    grant = clause.grant
+    details = [_clean(grant.contract_ref)] if grant.contract_ref else []
+    details += [f"asserted on {grant.valid_from}"] if grant.valid_from is not None else []
+    return f"reservation {grant.grant_id.rsplit('/', 1)[0]}" + (f" ({', '.join(details)})" if details else "")
+
+
+def explain_runner_up(
+    clause: Clause, deciders: Sequence[Clause], facts: Facts, index: GrantIndex
+) -> tuple[str, list[str]]:
+    """Say why a clause about the recording does not decide.
+
+    Parameters
+    ----------
+    clause : Clause
+        The clause.
+    deciders : sequence of Clause
+        Those that do decide.
+    facts : Facts
+        The case.
+    index : GrantIndex
+        The registry's grants.
+
+    Returns
+    -------
+    words : str
+        A sentence without a full stop.
+    obstacles : list of str
+        What keeps it from applying, as verb phrases; none if it applies, or may.
+    """
+    grant = clause.grant
+    obstacles = _list_obstacles(clause, facts, index)
+    does = {"allowed": "allows", "not_allowed": "forbids", "constrained": "allows under constraints"}[grant.permission]
+    words = f"{_name(grant)} {does} {grant.scope} for {_list_columns(grant, ' and ')}"
+    if obstacles:
+        return f"{words} but {_enumerate(obstacles, 'and')}", obstacles
+    first = min(deciders, key=lambda decider: decider.order, default=None)
+    if first is None or first.order > clause.order:
+        return f"{words}, if it applies", obstacles
+    if first.order[0] < clause.order[0]:
+        return f"{words} but is less specific", obstacles
+    strict = first.order[1] < clause.order[1]
+    return f"{words} but is {'the less strict' if strict else 'no stricter'} of equal rank", obstacles
+
+
 def whatever(unknown: Sequence[OpenFact]) -> str:
     """Say that a verdict holds for all values of the unknown facts; an empty string if there are none."""
     return f", whatever {_enumerate([fact.name for fact in unknown], 'and')}" if unknown else ""
@@ -155,6 +239,8 @@ def _list_obstacles(clause: Clause, facts: Facts, index: GrantIndex) -> list[str
     if facts.territory is not None and facts.territory not in clause.territories:
         held = f"covers {describe_territories(clause.territories)} only, not {facts.territory}"
         found.append(f"excludes {facts.territory}" if facts.territory in grant.territories else held)
+    if facts.product is not None and clause.product not in {None, facts.product}:
+        found.append(f"is for {_clean(grant.product)} only, not {_clean(facts.use.product)}")
     if facts.as_of is not None:
         found += _list_date_obstacles(clause, facts.as_of, index)
     return found
@@ -178,6 +264,8 @@ def _name(grant: Grant) -> str:
 def _asked(facts: Facts) -> str:
     """Describe what is intended, leaving out what is not given."""
     words = facts.scope or "any use"
+    if facts.product is not None:
+        words += f" for {_clean(facts.use.product)}"
     if facts.licensee is not None:
         words += f" by {_clean(facts.use.licensee)}"
     if facts.territory is not None:
@@ -188,11 +276,14 @@ def _asked(facts: Facts) -> str:
 def _list_columns(named: Recording | Grant, separator: str) -> str:
     """Name what a recording is, or what a grant covers, by its coverage columns."""
     columns = zip(COVERAGE_WORDS, (getattr(named, column) for column in COVERAGE_COLUMNS), strict=True)
-    return separator.join(f"{word} {_clean(value)}" for word, value in columns if _clean(value))
+    return separator.join([f"{word} {name}" for word, value in columns if value and (name := _clean(value))])
 
 
-def _clean(text: str | None) -> str:
-    """Put a name on one line."""
+def _clean(text: str | tuple[str, ...] | None) -> str:
+    """Put a name, or the first of several, on one line."""
+    if isinstance(text, tuple):
+        more = f" and {len(text) - 1} more" if len(text) > 1 else ""
+        return _clean(text[0]) + more if text else ""
     return " ".join((text or "").split())
 
 

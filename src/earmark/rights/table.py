@@ -1,26 +1,32 @@
-"""Tables of text: a CSV file's header and rows, each row with the line where it begins."""
+"""Tables of text: a CSV file's header and rows, each row with the line where it begins, read as they come."""
 
 import csv
-import io
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain, islice
+from typing import BinaryIO, Final
 
 from earmark.errors import RegistryError
 
-__all__ = ["Row", "Table", "open_table"]
+__all__ = ["Row", "Table", "open_table", "text_lines"]
 
 _DELIMITERS: Final = ",;\t"
-_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_BLOCK: Final = 1 << 20
+
+# A line may be as long as all 14 cells of the widest table at csv's own limit of 128 KiB a cell.
+_MAX_LINE_BYTES: Final = 2 << 20
+
+# How many lines to look for the header in: blank ones may come first, and a quoted name may span some.
+_HEAD_LINES: Final = 100
 
 # First bytes of files that people pass for CSV, and what to say of them.
-_NOT_CSV: Final = (
-    (b"SQLite format 3\x00", "is a SQLite file; this version reads registries as CSV only, so export it to CSV"),
+_NOT_TEXT: Final = (
+    (b"SQLite format 3\x00", "is a SQLite file; expected a table of text"),
     (b"PK\x03\x04", "is a ZIP or spreadsheet file; save the sheet as CSV (UTF-8)"),
     (b"\xff\xfe", "is UTF-16 text; save it as CSV in UTF-8"),
     (b"\xfe\xff", "is UTF-16 text; save it as CSV in UTF-8"),
 )
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,16 +61,17 @@ class Table:
     rows: Iterator[Row]
 
 
-def open_table(data: bytes, source: str, expected: frozenset[str]) -> Table:
+def open_table(file: BinaryIO, source: str, expected: frozenset[str]) -> Table:
     """Read a CSV file.
 
     The delimiter is the comma, semicolon or tab with which the header shows the most of the expected columns. Lines end
-    in LF, CRLF or CR. Rows without a character in any cell are passed over.
+    in LF, CRLF or CR. Rows without a character in any cell are passed over. A file of any length is read in the memory
+    of one line.
 
     Parameters
     ----------
-    data : bytes
-        The file: UTF-8 text, with or without a byte order mark.
+    file : binary file
+        UTF-8 text, with or without a byte order mark; stays open.
     source : str
         The file's name, for errors.
     expected : frozenset of str
@@ -78,49 +85,90 @@ def open_table(data: bytes, source: str, expected: frozenset[str]) -> Table:
     Raises
     ------
     RegistryError
-        If the file is empty or of another kind, or (while reading) a quoted cell is malformed.
+        If the file is empty or of another kind, or (while reading) is no UTF-8 or a quoted cell is malformed.
     """
-    text = _decode(data, source)
-    shown = [len(expected & _header_names(text, delimiter)) for delimiter in _DELIMITERS]
-    rows = _read_rows(text, _DELIMITERS[shown.index(max(shown))], source)
+    lines = text_lines(file, source)
+    head = list(islice(lines, _HEAD_LINES))
+    shown = [len(expected & _header_names(head, delimiter)) for delimiter in _DELIMITERS]
+    rows = _read_rows(chain(head, lines), _DELIMITERS[shown.index(max(shown))], source)
     header = next(rows, None)
     if header is None:
         raise RegistryError(f"{source} is empty; expected a header line such as 'grant_id,licensee,scope,...'")
     return Table(header=header, rows=rows)
 
 
-def _header_names(text: str, delimiter: str) -> frozenset[str]:
+def text_lines(file: BinaryIO, source: str) -> Iterator[str]:
+    """Yield the lines of a text file, each with its end.
+
+    Parameters
+    ----------
+    file : binary file
+        UTF-8, with or without a byte order mark.
+    source : str
+        The file's name, for errors.
+
+    Yields
+    ------
+    str
+        Ends are LF, CRLF or CR.
+
+    Raises
+    ------
+    RegistryError
+        If the file is of another kind, a line is no UTF-8, holds a NUL byte or is longer than 2 MiB.
+    """
+    rest, number = _first_block(file, source), 0
+    while True:
+        block = file.read(_BLOCK)
+        *whole, rest = [*rest.splitlines(keepends=True), b""] if not block else _split(rest + block)
+        for line in whole:
+            number += 1
+            yield _decode(line, source, number)
+        if not block:
+            return
+        if len(rest) > _MAX_LINE_BYTES:
+            raise RegistryError(f"{source}, line {number + 1}: longer than {_MAX_LINE_BYTES:,} bytes; expected a table")
+
+
+def _split(data: bytes) -> list[bytes]:
+    """Split into lines; the last one, which may go on, comes last. A CR at the end may be half of a CRLF."""
+    lines = data.splitlines(keepends=True)
+    return lines if not data.endswith(b"\n") else [*lines, b""]
+
+
+def _first_block(file: BinaryIO, source: str) -> bytes:
+    """Read the beginning, without a byte order mark; name what else the file may be."""
+    data = file.read(_BLOCK)
+    for start, complaint in _NOT_TEXT:
+        if data.startswith(start):
+            raise RegistryError(f"{source} {complaint}")
+    return data.removeprefix(_BOM)
+
+
+def _decode(line: bytes, source: str, number: int) -> str:
+    if b"\0" in line:
+        raise RegistryError(f"{source}, line {number}: a NUL byte; expected CSV text in UTF-8")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        raise RegistryError(
+            f"{source}, line {number}: byte 0x{byte:02x} is not UTF-8; save the file as CSV in UTF-8"
+        ) from error
+
+
+def _header_names(head: Iterable[str], delimiter: str) -> frozenset[str]:
     """Return the column names that a delimiter shows; none if the header cannot be read with it."""
     try:
-        header = next(_read_rows(text, delimiter, ""), None)
+        header = next(_read_rows(head, delimiter, ""), None)
     except RegistryError:
         return frozenset()
     return frozenset() if header is None else frozenset(cell.strip().casefold() for cell in header.cells)
 
 
-def _decode(data: bytes, source: str) -> str:
-    """Decode UTF-8, naming what else the file may be."""
-    for start, complaint in _NOT_CSV:
-        if data.startswith(start):
-            raise RegistryError(f"{source} {complaint}")
-    if (at := data.find(b"\0")) >= 0:
-        raise RegistryError(f"{source}, line {_line_at(data, at)}: a NUL byte; expected CSV text in UTF-8")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        where = f"{source}, line {_line_at(error.object, error.start)}"
-        byte = error.object[error.start]
-        raise RegistryError(f"{where}: byte 0x{byte:02x} is not UTF-8; save the file as CSV in UTF-8") from error
-
-
-def _line_at(data: bytes, offset: int) -> int:
-    """Return the line, from 1, of a byte."""
-    return len(_LINE_END.findall(data[:offset])) + 1
-
-
-def _read_rows(text: str, delimiter: str, source: str) -> Iterator[Row]:
+def _read_rows(lines: Iterable[str], delimiter: str, source: str) -> Iterator[Row]:
     """Yield the rows that are not blank."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:
         for cells in reader:

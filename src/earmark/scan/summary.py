@@ -9,7 +9,7 @@ from earmark import __version__
 from earmark.catalog import Catalog
 from earmark.errors import ScanError
 from earmark.fingerprint import Model
-from earmark.rights import Registry
+from earmark.rights import Registry, format_share
 from earmark.scan.journal import Header
 from earmark.scan.listening import shortest_s
 from earmark.scan.plan import ScanPlan
@@ -193,6 +193,8 @@ def _options(plan: ScanPlan) -> dict[str, Any]:
         "use": use.scope,
         "territory": use.territory,
         "as_of": None if use.as_of is None else use.as_of.isoformat(),
+        "product": use.product,
+        "sufficient_share": None if use.sufficient_share is None else format_share(use.sufficient_share),
         "shard": None if plan.shard.count == 1 else str(plan.shard),
     }
 

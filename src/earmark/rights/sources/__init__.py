@@ -1,0 +1,1 @@
+"""Sources of facts: one module for each form of file that grants, recordings and reservations come in."""
