@@ -4,6 +4,8 @@
 
     EarmarkError
     ├── ParameterError            an argument out of its domain (also a ValueError)
+    ├── AuditError                a log, key, attestation or proof that cannot be made or read
+    │   └── TamperedError             files are not those that were logged (names file and line)
     ├── AudioError                a source gives no usable audio, or stops giving it
     │   ├── UnreadableAudioError      nothing could be decoded: no audio, damaged header, no such file
     │   └── TruncatedAudioError       decoding stopped before the declared end; what came before is good
@@ -14,15 +16,17 @@
     │   ├── CatalogDamagedError       bytes on disk are not those that were written
     │   ├── CatalogLockedError        another process is writing
     │   └── ModelMismatchError        made with another fingerprint model
-    ├── RegistryError             a license registry with a bad row (names file and line)
+    ├── RegistryError             a license registry or list with a bad row (names file and line)
     │   ├── RegistryVersionError      a registry file written by a newer version
     │   ├── RegistryDamagedError      a registry file whose contents cannot be right
     │   └── RegistryLockedError       another process is writing
+    ├── ReportError               a report that cannot be written
     └── ScanError                 a scan that cannot start or go on
 """
 
 __all__ = [
     "AudioError",
+    "AuditError",
     "CatalogDamagedError",
     "CatalogError",
     "CatalogLockedError",
@@ -36,7 +40,9 @@ __all__ = [
     "RegistryError",
     "RegistryLockedError",
     "RegistryVersionError",
+    "ReportError",
     "ScanError",
+    "TamperedError",
     "TruncatedAudioError",
     "UnreadableAudioError",
 ]
@@ -48,6 +54,14 @@ class EarmarkError(Exception):
 
 class ParameterError(EarmarkError, ValueError):
     """An argument is out of its domain."""
+
+
+class AuditError(EarmarkError):
+    """A log, key, attestation or proof cannot be made or read."""
+
+
+class TamperedError(AuditError):
+    """Files are not those that were logged; the message names file and line."""
 
 
 class AudioError(EarmarkError):
@@ -91,7 +105,11 @@ class ModelMismatchError(CatalogError):
 
 
 class RegistryError(EarmarkError):
-    """A license registry has a bad row; the message names file and line."""
+    """A license registry, or a list of cases, has a bad row; the message names file and line."""
+
+
+class ReportError(EarmarkError):
+    """A report cannot be written."""
 
 
 class RegistryVersionError(RegistryError):

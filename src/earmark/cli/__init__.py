@@ -19,12 +19,18 @@ logger = logging.getLogger(__name__)
 
 # Name -> module that has a command of that name; alphabetical.
 _COMMANDS = {
+    "attest": "earmark.cli.attest",
     "catalog": "earmark.cli.catalog",
     "demo": "earmark.cli.demo",
     "explain": "earmark.cli.explain",
+    "keys": "earmark.cli.keys",
+    "ledger": "earmark.cli.ledger",
     "license": "earmark.cli.license",
     "merge": "earmark.cli.merge",
+    "prove": "earmark.cli.prove",
+    "report": "earmark.cli.report",
     "scan": "earmark.cli.scan",
+    "verify": "earmark.cli.verify",
 }
 
 
@@ -85,7 +91,7 @@ def main(ctx: click.Context, *, quiet: bool, verbose: int, log_format: str) -> N
     \b
     Exit codes:
       0    done, with or without findings
-      1    findings, as --fail-on asks
+      1    findings, as --fail-on asks; or `verify` found files that are not as they were written
       2    wrong usage, or failure
       3    nothing to scan, or every item failed
       4    incomplete: some items failed, or stopped by SIGTERM

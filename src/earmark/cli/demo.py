@@ -42,6 +42,7 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     Example:
       earmark demo --out /tmp/demo
     """  # noqa: D301 - click reads the \b
+    from earmark.audit import logged
     from earmark.cli.bundled import open_bundle
     from earmark.cli.exit_codes import exit_code
     from earmark.cli.planting import LICENSEE, differences, plant
@@ -68,7 +69,7 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
         jobs=jobs,
     )
     _notice("scanning it", quiet=quiet)
-    with stop_on_signals() as stop, scan_progress(plan.corpus, wanted=not quiet) as on_item:
+    with stop_on_signals() as stop, logged(plan.out), scan_progress(plan.corpus, wanted=not quiet) as on_item:
         summary = scan(plan, stop=stop, on_item=on_item)
     print_result(stdout_console(), summary, plan.out)
     if not summary.complete:

@@ -24,12 +24,14 @@ def merge(ctx: click.Context, *, out: Path, scans: tuple[Path, ...], fail_on: st
     Example:
       earmark merge scan-all scan-1 scan-2 scan-3 scan-4
     """  # noqa: D301 - click reads the \b
+    from earmark.audit import logged
     from earmark.cli.exit_codes import exit_code
     from earmark.cli.table import print_result, stdout_console
     from earmark.report import write_parquet
     from earmark.scan import merge_scans
 
-    summary = merge_scans(out, scans)
+    with logged(out):
+        summary = merge_scans(out, scans)
     write_parquet(out)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))

@@ -22,6 +22,8 @@ __all__ = ["scan"]
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
+@click.option("--allow", type=click.Path(path_type=Path), help="CSV list of cases that count as licensed.")
+@click.option("--ignore", type=click.Path(path_type=Path), help="CSV list of matches and items to leave out.")
 @click.option(
     "--effort",
     type=click.Choice(EFFORTS),
@@ -68,6 +70,8 @@ def scan(
     catalog: Path,
     out: Path,
     registry: Path | None,
+    allow: Path | None,
+    ignore: Path | None,
     use: Use,
     effort: str,
     max_e_value: float,
@@ -82,10 +86,10 @@ def scan(
 ) -> None:
     """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
 
-    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and at the end the rows as Parquet too.
-    --out is a new or an empty folder, or with --resume that of a scan that was stopped or killed. A match is
-    `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and `review`
-    where a fact is missing that it depends on.
+    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and when it ends the log audit.jsonl and the
+    rows as Parquet too. --out is a new or an empty folder, or with --resume that of a scan that was stopped or killed.
+    A match is `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and
+    `review` where a fact is missing that it depends on.
 
     \b
     Example:
@@ -93,6 +97,7 @@ def scan(
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
       earmark scan --config scan.toml --resume --shard 3/16 --out scan-3
     """  # noqa: D301 - click reads the \b
+    from earmark.audit import logged
     from earmark.cli.exit_codes import exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
@@ -105,6 +110,8 @@ def scan(
         catalog=catalog,
         out=out,
         registry=registry,
+        allow=allow,
+        ignore=ignore,
         use=use,
         effort=effort,
         max_e_value=max_e_value,
@@ -114,7 +121,7 @@ def scan(
         shard=shard or Shard(),
         resume=resume,
     )
-    with stop_on_signals() as stop, scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
+    with stop_on_signals() as stop, logged(out), scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     if summary.complete:
         write_parquet(out)

@@ -2,8 +2,8 @@
 
 from earmark.report.findings import Finding, odds_in_words, seconds_in_words, worst_findings
 from earmark.report.records import read_items, read_matches, read_summary
+from earmark.report.row_tables import write_parquet
 from earmark.report.story import MatchStory, Story, tell_story
-from earmark.report.tables import write_parquet
 
 __all__ = [
     "Finding",

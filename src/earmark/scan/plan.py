@@ -28,6 +28,8 @@ class ScanPlan:
         A folder outside the corpus: new or empty, or with `resume` one that a scan of the same plan has begun.
     registry
         File of the license registry; None if there is none.
+    allow, ignore
+        Files of the allow list and the ignore list; None if there are none.
     use
         The use that a license must cover.
     effort
@@ -50,6 +52,8 @@ class ScanPlan:
     catalog: Path
     out: Path
     registry: Path | None = None
+    allow: Path | None = None
+    ignore: Path | None = None
     use: Use = dataclasses.field(default_factory=Use)
     effort: str = DEFAULT_EFFORT
     max_e_value: float = DEFAULT_MAX_E_VALUE

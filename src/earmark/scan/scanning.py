@@ -4,7 +4,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from earmark.catalog import Catalog, open_catalog
 from earmark.corpus import list_directory
@@ -14,8 +14,9 @@ from earmark.matching import Matcher
 from earmark.rights import Recording, Registry, decide, read_registry
 from earmark.scan.change import difference
 from earmark.scan.crew import Crew
+from earmark.scan.exemptions import Lists, exempt, named, read_lists
 from earmark.scan.folder import ScanFolder, check_out
-from earmark.scan.journal import Header, Mark, differences
+from earmark.scan.journal import JOURNAL_FILE, Header, Mark, differences, read_header
 from earmark.scan.judging import Judge, unheard
 from earmark.scan.listening import Hearing
 from earmark.scan.plan import ScanPlan, available_processors, check_plan
@@ -80,14 +81,15 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
         min_seconds=plan.min_seconds,
         memory_bytes=plan.limits.memory_bytes,
     )
-    header = _header(plan, catalog, model, registry)
+    lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
+    header = _header(plan, catalog, model, registry, lists)
     with ScanFolder(plan.out, header) as folder:
         changed = differences(folder.header.about["versions"], header.about["versions"])
         if changed:
             logger.warning(
                 "libraries changed since the scan was begun, results can differ in small things: %s", changed
             )
-        run = _Run(plan, Judge(registry, plan.use), folder, on_item)
+        run = _Run(plan, Judge(registry, plan.use), lists, folder, on_item)
         run.replay()
         with Crew(setup, catalog.digest, plan.limits) as crew:
             return _write_all(run, folder, crew, stop or Stop())
@@ -109,9 +111,15 @@ def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> S
     return summary
 
 
-def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None) -> Header:
+def _first_day(plan: ScanPlan) -> date:
+    """Return the day on which a scan was begun: what has expired is asked on that day, however often it is resumed."""
+    begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
+    return datetime.now(UTC).date() if begun is None else datetime.fromisoformat(begun.started).date()
+
+
+def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
     """Return the header of a scan that starts now."""
-    about = circumstances(plan, catalog, model, registry)
+    about = circumstances(plan, catalog, model, registry, lists)
     digests = {
         "earmark_version": about["earmark_version"],
         "schema_version": SCHEMA_VERSION,
@@ -119,6 +127,7 @@ def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry |
         "model": model.digest,
         "config": model.config.digest,
         "registry": None if registry is None else registry.digest,
+        **{name: None if cases is None else [cases.digest, len(cases.expired)] for name, cases in named(lists)},
     }
     return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
 
@@ -126,8 +135,8 @@ def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry |
 class _Run:
     """One run of a scan, from the replay of those before to the last chunk."""
 
-    def __init__(self, plan: ScanPlan, judge: Judge, folder: ScanFolder, on_item: OnItem | None) -> None:
-        self._plan, self._judge, self._folder, self._on_item = plan, judge, folder, on_item
+    def __init__(self, plan: ScanPlan, judge: Judge, lists: Lists, folder: ScanFolder, on_item: OnItem | None) -> None:
+        self._plan, self._judge, self._lists, self._folder, self._on_item = plan, judge, lists, folder, on_item
         self._listing = ShardedListing(list_directory(plan.corpus), plan.shard)
         self._tally = Tally()
         self._start = time.monotonic()
@@ -188,6 +197,7 @@ class _Run:
             record = unheard(one.left_out)
         else:
             record = self._judge.judge(one.id, one.hearing or Hearing(outcome="error"))
+        record = exempt(self._lists, record)
         mark = Mark(
             size_bytes=one.size_bytes,
             modified_ns=one.modified_ns,

@@ -10,6 +10,7 @@ from earmark.catalog import Catalog
 from earmark.errors import ScanError
 from earmark.fingerprint import Model
 from earmark.rights import Registry, format_share
+from earmark.scan.exemptions import Lists, lists_in_summary, with_used
 from earmark.scan.journal import Header
 from earmark.scan.listening import shortest_s
 from earmark.scan.plan import ScanPlan
@@ -65,6 +66,9 @@ class Summary:
         The options that results depend on.
     registry
         File and SHA-256 of the registry; None if there was none.
+    lists
+        Of the `allow list` and the `ignore list`: path, SHA-256, how many entries apply, lines that have expired, and
+        how often each line was used; None if there were none.
     catalog
         Path, digest, tracks and hours of the catalog.
     model_digest, config_digest
@@ -102,6 +106,7 @@ class Summary:
     corpus: str
     options: dict[str, Any]
     registry: dict[str, str | None] | None
+    lists: dict[str, Any] | None
     catalog: dict[str, Any]
     model_digest: str
     config_digest: str
@@ -119,7 +124,9 @@ class Summary:
     versions: dict[str, str]
 
 
-def circumstances(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None) -> dict[str, Any]:
+def circumstances(
+    plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists
+) -> dict[str, Any]:
     """Return what is known of a scan before its first item, under the names that it has in a summary."""
     config = model.config
     return {
@@ -127,6 +134,7 @@ def circumstances(plan: ScanPlan, catalog: Catalog, model: Model, registry: Regi
         "corpus": _text(plan.corpus),
         "options": _options(plan),
         "registry": None if registry is None else {"path": _text(plan.registry), "sha256": registry.digest},
+        "lists": lists_in_summary(lists),
         "catalog": {
             "path": _text(plan.catalog),
             "digest": catalog.digest,
@@ -167,7 +175,7 @@ def summarise(
     n_items = sum(tally.items.values())
     try:
         return Summary(
-            **header.about,
+            **{**header.about, "lists": with_used(header.about["lists"], tally.list_entries)},
             schema_version=SCHEMA_VERSION,
             complete=complete,
             stopped_by=stopped_by,
@@ -178,7 +186,7 @@ def summarise(
             rates={"realtime": round(tally.scanned_s / elapsed_s, 1), "items_per_s": round(n_items / elapsed_s, 2)},
             coverage=tally.coverage(complete=complete, stopped_by=stopped_by),
         )
-    except TypeError as error:
+    except (TypeError, KeyError) as error:
         raise ScanError(f"the journal of the scan has another idea of a summary: {error}") from error
 
 

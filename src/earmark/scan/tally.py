@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from earmark.scan.exemptions import used_entries
 from earmark.scan.judging import ItemRecord, union_s
 from earmark.scan.rows import ItemRow
 
@@ -23,6 +24,7 @@ class Tally:
         self.matches: Counter[str] = Counter()
         self.matched_s = dict.fromkeys(_VERDICTS, 0.0)
         self.problems: dict[str, Counter[str]] = {"error": Counter(), "skipped": Counter()}
+        self.list_entries: Counter[tuple[str, int]] = Counter()
         self.n_matches = 0
         self.n_with_problems = 0
         self.n_of_unknown_length = 0
@@ -38,6 +40,7 @@ class Tally:
         self._add_unscanned(item)
         self.any_matched_s += item.matched_s
         self.n_matches += item.matches
+        self.list_entries += used_entries(item, record.matches)
         for status in _VERDICTS:
             those = [match for match in record.matches if match.status == status]
             self.matches[status] += len({match.group_id for match in those})
