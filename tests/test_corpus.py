@@ -14,6 +14,7 @@ from earmark.corpus import (
     Item,
     Skipped,
     Unlistable,
+    WholeFile,
     decode_item_id,
     encode_item_id,
     has_audio_extension,
@@ -29,6 +30,10 @@ NO_AUDIO = "no audio by name or content"
 
 def listed(root):
     return list(list_directory(root))
+
+
+def item(item_id, path, *, size_bytes):
+    return Item(id=item_id, source=WholeFile(location=str(path)), size_bytes=size_bytes)
 
 
 def ids(entries):
@@ -47,9 +52,9 @@ def test_a_tree(tmp_path):
     touch(tmp_path / ".hidden.flac")
     touch(tmp_path / "empty.wav", b"")
     assert listed(tmp_path) == [
-        Item(id=".hidden.flac", path=tmp_path / ".hidden.flac", size_bytes=1),
-        Item(id="b/deep/song.MP3", path=song, size_bytes=5),
-        Item(id="empty.wav", path=tmp_path / "empty.wav", size_bytes=0),
+        item(".hidden.flac", tmp_path / ".hidden.flac", size_bytes=1),
+        item("b/deep/song.MP3", song, size_bytes=5),
+        item("empty.wav", tmp_path / "empty.wav", size_bytes=0),
         Skipped(id="notes.txt", reason=NO_AUDIO),
     ]
 
@@ -67,20 +72,20 @@ def test_a_directory_named_like_a_file_is_reported_and_descended_into(tmp_path):
     touch(tmp_path / "x.mp3" / "y.ogg")
     assert listed(tmp_path) == [
         Skipped(id="x.mp3", reason="is a directory"),
-        Item(id="x.mp3/y.ogg", path=tmp_path / "x.mp3" / "y.ogg", size_bytes=1),
+        item("x.mp3/y.ogg", tmp_path / "x.mp3" / "y.ogg", size_bytes=1),
     ]
 
 
 def test_one_file_is_a_corpus_of_one(tmp_path):
     song = touch(tmp_path / "50%.mp3")
-    assert listed(song) == [Item(id="50%25.mp3", path=song, size_bytes=1)]
+    assert listed(song) == [item("50%25.mp3", song, size_bytes=1)]
     assert listed(touch(tmp_path / "a.txt")) == [Skipped(id="a.txt", reason=NO_AUDIO)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_audio_is_known_by_its_first_bytes(kind, tmp_path):
     path = touch(tmp_path / "nameless", encoded_music(kind))
-    assert listed(tmp_path) == [Item(id="nameless", path=path, size_bytes=path.stat().st_size)]
+    assert listed(tmp_path) == [item("nameless", path, size_bytes=path.stat().st_size)]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +140,8 @@ def test_links_are_followed_and_loops_are_cut(tmp_path):
     (tmp_path / "real" / "up").symlink_to("..")
     (tmp_path / "zwin").symlink_to("real")
     assert listed(tmp_path) == [
-        Item(id="alias.mp3", path=tmp_path / "alias.mp3", size_bytes=1),
-        Item(id="real/song.mp3", path=tmp_path / "real" / "song.mp3", size_bytes=1),
+        item("alias.mp3", tmp_path / "alias.mp3", size_bytes=1),
+        item("real/song.mp3", tmp_path / "real" / "song.mp3", size_bytes=1),
         Skipped(id="real/up", reason="is the directory '.', listed already"),
         Skipped(id="zwin", reason="is the directory 'real', listed already"),
     ]
@@ -216,11 +221,11 @@ def test_directories_deeper_than_python_calls(tmp_path):
 def test_strange_names_round_trip(name, tmp_path):
     with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:  # noqa: PTH118, PTH123 - bytes
         file.write(b"x")
-    (item,) = listed(tmp_path)
-    item.id.encode("utf-8")
-    assert os.fsencode(decode_item_id(item.id)) == name
-    assert item.path.read_bytes() == b"x"
-    assert "\n" in item.id or b"\n" not in name
+    (one,) = listed(tmp_path)
+    one.id.encode("utf-8")
+    assert os.fsencode(decode_item_id(one.id)) == name
+    assert Path(one.source.location).read_bytes() == b"x"
+    assert "\n" in one.id or b"\n" not in name
 
 
 def test_no_such_corpus(tmp_path):

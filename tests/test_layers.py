@@ -35,6 +35,7 @@ OWNERS = {
     "av": {"audio"},
     "soundfile": {"audio"},
     "soxr": {"audio"},
+    "braceexpand": {"corpus"},
     "fsspec": {"corpus"},
     "pyarrow": {"corpus", "report"},  # DESIGN.md says corpus; reports are written as Parquet as well
     "scipy": {"fingerprint"},

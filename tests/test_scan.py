@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from earmark.catalog import Track, open_catalog
-from earmark.corpus import Item
+from earmark.corpus import Item, WholeFile
 from earmark.errors import CatalogError, CorpusError, ParameterError, RegistryError, ScanError
 from earmark.fingerprint import load_model
 from earmark.matching import Match
@@ -218,6 +218,7 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["started"] < written["finished"]
     assert written["finished"].endswith("Z")
     assert written["options"] == {
+        "reading": {},
         "effort": "fast",
         "max_e_value": 1e-3,
         "min_seconds": 0.0,
@@ -356,7 +357,7 @@ def test_odds_are_rounded_and_held_to_the_floor():
 
 def test_listening_names_an_item_that_has_gone(tmp_path):
     listener = Listener(open_catalog(small_catalog(), load_model()), load_model(), effort="fast", max_e_value=1e-3)
-    hearing = listener.listen(Item(id="gone.wav", path=tmp_path / "gone.wav", size_bytes=10))
+    hearing = listener.listen(Item(id="gone.wav", source=WholeFile(location=str(tmp_path / "gone.wav")), size_bytes=10))
     assert (hearing.outcome, hearing.problem.kind) == ("error", "not readable")
     assert hearing.problem.words == "No such file or directory"
 

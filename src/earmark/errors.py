@@ -9,7 +9,7 @@
     ├── AudioError                a source gives no usable audio, or stops giving it
     │   ├── UnreadableAudioError      nothing could be decoded: no audio, damaged header, no such file
     │   └── TruncatedAudioError       decoding stopped before the declared end; what came before is good
-    ├── CorpusError               a corpus that cannot be listed
+    ├── CorpusError               a corpus that cannot be listed, or an item of it that cannot be opened
     ├── MetadataError             a metadata file with a bad row (names file and line)
     ├── CatalogError              a catalog that cannot be used
     │   ├── CatalogVersionError       written by a newer major version of the format
@@ -77,7 +77,7 @@ class TruncatedAudioError(AudioError):
 
 
 class CorpusError(EarmarkError):
-    """A corpus cannot be listed."""
+    """A corpus cannot be listed, or an item of it cannot be opened."""
 
 
 class MetadataError(EarmarkError):

@@ -15,6 +15,7 @@ from earmark.audio.mixing import clean, mix_to_mono
 from earmark.audio.pyav_decoder import PyavDecoder
 from earmark.audio.resampling import SAMPLE_RATE, Resampler, check_rate
 from earmark.audio.soundfile_decoder import SoundfileDecoder
+from earmark.audio.stretch import Stretch
 from earmark.audio.structure import Structure
 from earmark.audio.survey import survey
 from earmark.errors import AudioError, TruncatedAudioError, UnreadableAudioError
@@ -27,6 +28,8 @@ _BACKENDS: dict[str, type[SoundfileDecoder] | type[PyavDecoder]] = {"soundfile":
 # A frame or two of a lossy codec may get lost at either end, and durations are rounded. Less than this many seconds
 # missing is no news; a decoder's trouble with the very last packet is, from the second figure on.
 _MISSING_S = 0.5
+# Nearer than this, decoding from the start takes no longer than finding the place, and is the same in all formats.
+_SEEK_FROM_S = 5
 _MISSING_WITH_TROUBLE_S = 0.02
 
 
@@ -49,25 +52,32 @@ class AudioStream:
         The recording's own, in Hz.
     n_channels
         The recording's own.
+    n_tracks
+        Recordings side by side in the file, as in a film with several languages; the first is the one that is read.
     declared_s
-        Seconds that the file declares; None if it does not.
+        Seconds that the file declares, None if it does not; of a stretch, the seconds that were asked for.
     decoded_s
         Seconds decoded so far.
     n_nonfinite
         NaN and infinite samples replaced so far.
     """
 
-    def __init__(self, source: ByteSource, name: str) -> None:
+    def __init__(self, source: ByteSource, name: str, stretch: Stretch) -> None:
         self.name = name
+        self._stretch, self._complete = stretch, False
         self.decoded_s, self._decoded = 0.0, Fraction(0)
         self.n_nonfinite = 0
         self._source = source
         self._structure = _survey(source, name)
         self.backend, self._decoder, self._first = self._open()
-        self.codec = self._decoder.codec
+        self.codec, self.n_tracks = self._decoder.codec, self._decoder.n_tracks
         self.sample_rate = self._first.sample_rate if self._first else self._decoder.sample_rate
         self.n_channels = self._first.values.shape[1] if self._first else self._decoder.n_channels
         self.declared_s = _declared_s(self._structure, self._decoder)
+        if stretch.duration_s is not None:
+            self.declared_s = float(stretch.duration_s)
+        elif self.declared_s is not None:
+            self.declared_s = max(0.0, self.declared_s - float(stretch.start_s))
         self._chunks = self._resample()
 
     def __enter__(self) -> Self:
@@ -129,14 +139,42 @@ class AudioStream:
 
     def _mono_blocks(self) -> Iterator[tuple[npt.NDArray[np.float32], int]]:
         """Yield mono samples and their sample rate."""
-        block, self._first = self._first, None
-        while block is not None:
+        for block in self.blocks():
             values, n_nonfinite = clean(block.values)
             self.n_nonfinite += n_nonfinite
             self._decoded += Fraction(len(values), block.sample_rate)
             self.decoded_s = float(self._decoded)
             yield mix_to_mono(values), block.sample_rate
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield the blocks of the stretch as they are decoded: in place of the chunks, not beside them."""
+        at_s, end_s = self._go_to_start(), self._stretch.end_s
+        block, self._first = self._first or self._read(self._decoder), None
+        while block is not None:
+            part = self._stretch.part_of(block, at_s)
+            if len(part.values):
+                yield part
+            at_s += Fraction(len(block.values), block.sample_rate)
+            if end_s is not None and at_s >= end_s:
+                self._complete = True
+                return
             block = self._read(self._decoder)
+
+    def _go_to_start(self) -> Fraction:
+        """Go near the start of the stretch; return where the next block begins."""
+        if self._stretch.start_s < _SEEK_FROM_S:
+            return Fraction(0)
+        try:
+            at_s = self._decoder.seek(self._stretch.start_s)
+            self._source.raise_failure()
+        except AudioError:  # then from the start, decoding all that comes before
+            self._decoder.close()
+            self._decoder, self._first = self._start(self.backend)
+            return Fraction(0)
+        if at_s is None:
+            return Fraction(0)
+        self._first = None
+        return at_s
 
     def _resample(self) -> Generator[npt.NDArray[np.float32]]:
         """Yield whole chunks, then the rest, then raise if there should have been more."""
@@ -155,6 +193,8 @@ class AudioStream:
 
     def _why_short(self) -> str | None:
         """Return in words why the end of the file must be missing, None if nothing says so."""
+        if self._complete:
+            return None
         if self._structure.cut:
             return self._structure.cut
         missing_s = None if self.declared_s is None else self.declared_s - self.decoded_s
@@ -192,8 +232,14 @@ class _Gatherer:
             yield np.concatenate(self._parts)
 
 
-def stream(source: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | None = None) -> AudioStream:
-    """Open a recording of any format that libsndfile or FFmpeg reads.
+def stream(
+    source: str | os.PathLike[str] | bytes | BinaryIO,
+    *,
+    name: str | None = None,
+    start_s: float = 0.0,
+    duration_s: float | None = None,
+) -> AudioStream:
+    """Open a recording of any format that libsndfile or FFmpeg reads, or a stretch of it.
 
     Parameters
     ----------
@@ -202,6 +248,11 @@ def stream(source: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | Non
         open. One that cannot seek is copied to a temporary file first.
     name
         What to call it in messages; None takes the path or the object's own name.
+    start_s
+        Where the stretch starts [>= 0]; in formats with exact times what comes before is not decoded.
+    duration_s
+        How long it is [> 0]; None is to the end. One that goes beyond the end of the recording ends in
+        TruncatedAudioError.
 
     Returns
     -------
@@ -213,7 +264,7 @@ def stream(source: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | Non
     UnreadableAudioError
         If nothing can be decoded.
     ParameterError
-        If `source` is of another type.
+        If `source` is of another type, or the stretch is out of range.
 
     Examples
     --------
@@ -225,9 +276,10 @@ def stream(source: str | os.PathLike[str] | bytes | BinaryIO, *, name: str | Non
     >>> n_samples, recording.codec, recording.decoded_s
     (8000, 'wav/pcm_16', 1.0)
     """
+    stretch = Stretch.of(start_s, duration_s)
     opened, name = open_source(source, name)
     try:
-        return AudioStream(opened, name)
+        return AudioStream(opened, name, stretch)
     except BaseException:
         opened.close()
         raise

@@ -1,6 +1,7 @@
 """What the two decoders have in common."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -42,6 +43,8 @@ class Decoder(Protocol):
         As the header says.
     declared_s
         Seconds that the header declares; None if it does not or the library only guesses.
+    n_tracks
+        Recordings side by side in the file, of which the first is decoded.
     cut
         After the last block: in words, what showed that the end is missing; else None.
     """
@@ -50,6 +53,7 @@ class Decoder(Protocol):
     sample_rate: int
     n_channels: int
     declared_s: float | None
+    n_tracks: int
     cut: str | None
 
     def read(self) -> Block | None:
@@ -59,6 +63,21 @@ class Decoder(Protocol):
         ------
         AudioError
             If decoding cannot go on; the blocks before are good.
+        """
+
+    def seek(self, start_s: Fraction) -> Fraction | None:
+        """Go to `start_s` seconds, or somewhat before, where the format has exact times.
+
+        Returns
+        -------
+        Fraction or None
+            Seconds at which the next block begins, to the frame; None if the format has no exact times, and then
+            nothing has changed.
+
+        Raises
+        ------
+        AudioError
+            If it went wrong; the decoder is of no more use then.
         """
 
     def close(self) -> None:

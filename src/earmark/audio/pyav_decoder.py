@@ -1,5 +1,8 @@
 """Decoding by FFmpeg's libraries, through PyAV."""
 
+from fractions import Fraction
+
+import av
 import numpy as np
 import numpy.typing as npt
 from av.audio.codeccontext import AudioCodecContext
@@ -18,6 +21,10 @@ __all__ = ["PyavDecoder"]
 _DURATION_WRITTEN = frozenset({"aiff", "ape", "au", "flac", "mov,mp4,m4a,3gp,3g2,mj2", "mpc8", "ogg", "tta", "wv"})
 # Containers with one duration for all streams: it is the sound's if there is no other stream.
 _DURATION_OF_FILE = frozenset({"matroska,webm"})
+# Containers that say of each packet when it is, exactly; others count from bit rates.
+_TIMES_EXACT = frozenset({"flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "ogg"})
+# What a codec takes to forget what it has not heard: 80 ms of Opus, a frame or two of AAC.
+_SETTLE_S = 1
 _MICROSECONDS = 1_000_000
 # By sample format: what is full scale.
 _SCALES = {"u1": 1 / 128, "i2": 1 / 32768, "i4": 1 / 2**31, "f4": 1.0, "f8": 1.0}
@@ -46,6 +53,8 @@ class PyavDecoder:
         if context is None:
             self._container.close()
             raise AudioError("FFmpeg: no decoder for the codec of its audio stream")
+        self._stream = stream
+        self.n_tracks = len(self._container.streams.audio)
         context.thread_type, context.thread_count = "NONE", 1
         self.codec = f"{self._container.format.name.split(',')[0]}/{context.name}"
         self.sample_rate = context.sample_rate or 0
@@ -57,6 +66,7 @@ class PyavDecoder:
         self._next: AudioFrame | None = None
         self._parts: list[npt.NDArray[np.generic]] = []
         self._kind: _Kind = ("", 0, 0)
+        self._first_pts: int | None = None
 
     def read(self) -> Block | None:
         """Return the next block, None at the end.
@@ -81,6 +91,27 @@ class PyavDecoder:
         self._parts = [gathered[limit:]] if len(gathered) > limit else []
         return Block(values=_to_float(gathered[:limit]), sample_rate=self._kind[2])
 
+    def seek(self, start_s: Fraction) -> Fraction | None:
+        """Go to a frame by its time stamp, and decode from some seconds before it so that codecs have settled."""
+        first = self._first_pts
+        if self._container.format.name not in _TIMES_EXACT or first is None or self._stream.time_base is None:
+            return None
+        base = self._stream.time_base
+        target_s = max(Fraction(0), start_s - _SETTLE_S)
+        try:
+            self._container.seek(first + int(target_s / base), stream=self._stream, backward=True)
+        except (av.FFmpegError, ValueError, OSError) as error:
+            raise AudioError(f"FFmpeg: cannot go to {float(start_s):.2f} s: {error}") from error
+        self._stream.codec_context.flush_buffers()
+        self._reader = FrameReader(self._container, self._stream)
+        self._frames, self._next, self._parts = self._reader.frames(), None, []
+        frame = self._peek()
+        if frame is None:
+            return start_s
+        if frame.pts is None:
+            raise AudioError("FFmpeg: a frame without a time stamp")
+        return (frame.pts - first) * base
+
     def close(self) -> None:
         """Free FFmpeg's contexts."""
         self._container.close()
@@ -88,6 +119,8 @@ class PyavDecoder:
     def _peek(self) -> AudioFrame | None:
         if self._next is None:
             self._next = next(self._frames, None)
+            if self._first_pts is None and self._next is not None:
+                self._first_pts = self._next.pts
         return self._next
 
     def _judge_end(self) -> None:

@@ -1,5 +1,7 @@
 """Decoding by libsndfile."""
 
+from fractions import Fraction
+
 import numpy as np
 import soundfile
 
@@ -43,6 +45,7 @@ class SoundfileDecoder:
         self.n_channels: int = self._file.channels
         self.declared_s = self._declared_s()
         self.cut: str | None = None
+        self.n_tracks = 1
         self._ended = False
 
     def read(self) -> Block | None:
@@ -57,6 +60,16 @@ class SoundfileDecoder:
             raise AudioError(f"libsndfile: {_words(error)}") from error
         self._ended = len(values) < len(wanted)
         return Block(values=values, sample_rate=self.sample_rate) if len(values) else None
+
+    def seek(self, start_s: Fraction) -> Fraction | None:
+        """Go to a frame; libsndfile counts them exactly in all its formats."""
+        frame = min(int(start_s * self.sample_rate), self._file.frames)
+        try:
+            self._file.seek(frame)
+        except soundfile.SoundFileError as error:
+            raise AudioError(f"libsndfile: {_words(error)}") from error
+        self._ended = False
+        return Fraction(frame, self.sample_rate)
 
     def close(self) -> None:
         """Close libsndfile's handle."""

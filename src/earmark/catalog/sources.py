@@ -9,7 +9,7 @@ from pathlib import Path
 from earmark.audio.tags import Tags
 from earmark.catalog.metadata import Metadata, MetadataRow, parse_isrc
 from earmark.catalog.track import TrackTags
-from earmark.corpus import Item, Unlistable, decode_item_id, list_directory
+from earmark.corpus import Entry, Item, Unlistable, WholeFile, decode_item_id, list_directory
 from earmark.errors import CatalogError, CorpusError, ParameterError
 
 __all__ = ["Listing", "Source", "known_tags", "list_sources", "track_id_of"]
@@ -92,9 +92,9 @@ def list_sources(paths: Sequence[Path], metadata: Metadata | None, catalog: Path
         for entry in entries:
             if isinstance(entry, Unlistable):
                 failed.append((_shown(root, entry.id), entry.error))
-            elif isinstance(entry, Item) and not (place := _place(entry.path)).startswith(inside):
+            elif (path := _path_of(entry)) is not None and not (place := _place(path)).startswith(inside):
                 n_skipped += place in found
-                found.setdefault(place, Source(path=entry.path, id=entry.id))
+                found.setdefault(place, Source(path=path, id=entry.id))
             else:
                 n_skipped += 1
     warnings, unmatched = _attach(found, metadata, paths) if metadata else ([], [])
@@ -105,6 +105,13 @@ def list_sources(paths: Sequence[Path], metadata: Metadata | None, catalog: Path
         warnings=tuple(warnings),
         unmatched=tuple(unmatched),
     )
+
+
+def _path_of(entry: Entry) -> Path | None:
+    """Return where an item is, None if the entry is none."""
+    if isinstance(entry, Item) and isinstance(entry.source, WholeFile):
+        return Path(entry.source.location)
+    return None
 
 
 def track_id_of(source: Source) -> str:

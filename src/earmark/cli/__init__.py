@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 _COMMANDS = {
     "attest": "earmark.cli.attest",
     "catalog": "earmark.cli.catalog",
+    "clean": "earmark.cli.clean",
     "demo": "earmark.cli.demo",
     "explain": "earmark.cli.explain",
     "keys": "earmark.cli.keys",

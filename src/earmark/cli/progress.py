@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from earmark.corpus import Item, list_directory
+from earmark.corpus import CorpusOptions, Item, list_corpus, local_path
 from earmark.errors import CorpusError
 from earmark.scan import ItemRow
 
@@ -25,7 +25,7 @@ OnItem = Callable[[ItemRow, int], None]
 
 
 @contextlib.contextmanager
-def scan_progress(corpus: Path, *, wanted: bool) -> Iterator[OnItem]:
+def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool) -> Iterator[OnItem]:
     """Give the callback that moves a bar; without a terminal, one that logs how far the scan is once a minute.
 
     The bar goes by bytes. How many there are in all is found by a listing of its own beside the scan, so that a
@@ -35,6 +35,8 @@ def scan_progress(corpus: Path, *, wanted: bool) -> Iterator[OnItem]:
     ----------
     corpus
         What is scanned.
+    reading
+        How it is read.
     wanted
         Whether there may be a bar.
     """
@@ -44,7 +46,7 @@ def scan_progress(corpus: Path, *, wanted: bool) -> Iterator[OnItem]:
     over = threading.Event()
     with _bar() as progress:
         task = progress.add_task("scanning", total=None, n_items=0, rate="")
-        lister = threading.Thread(target=_find_total, args=(corpus, progress, task, over), daemon=True)
+        lister = threading.Thread(target=_find_total, args=(str(corpus), reading, progress, task, over), daemon=True)
         lister.start()
         start, n_items, scanned_s = time.monotonic(), 0, 0.0
 
@@ -96,12 +98,16 @@ def _bar() -> Progress:
     )
 
 
-def _find_total(corpus: Path, progress: Progress, task: TaskID, over: threading.Event) -> None:
-    """Tell the bar how many bytes there are; leave it as it is if that cannot be found."""
+def _find_total(
+    corpus: str, reading: CorpusOptions | None, progress: Progress, task: TaskID, over: threading.Event
+) -> None:
+    """Tell the bar how many bytes there are; leave it as it is if that cannot be found, or only by fetching."""
+    if local_path(corpus) is None:
+        return
     total = 0
     with contextlib.suppress(CorpusError, OSError):  # the scan itself meets the same and reports it
-        for entry in list_directory(corpus):
+        for entry in list_corpus(corpus, reading):
             if over.is_set():
                 return
-            total += entry.size_bytes if isinstance(entry, Item) else 0
+            total += (entry.size_bytes or 0) if isinstance(entry, Item) else 0
         progress.update(task, total=total)

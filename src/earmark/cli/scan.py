@@ -7,7 +7,9 @@ import click
 
 from earmark.cli.exit_codes import FAIL_ON
 from earmark.cli.parameters import ShardText, Size, load_config
+from earmark.cli.reading import reading_options
 from earmark.cli.use_options import takes_use
+from earmark.corpus.options import CorpusOptions
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import Use
 
@@ -18,7 +20,7 @@ __all__ = ["scan"]
 
 
 @click.command()
-@click.argument("corpus", type=click.Path(path_type=Path))
+@click.argument("corpus")
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
@@ -61,12 +63,14 @@ __all__ = ["scan"]
     callback=load_config,
     help="TOML file with any of these; what stands on the command line goes first.",
 )
+@click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
+@reading_options
 @takes_use
 @click.pass_context
 def scan(
     ctx: click.Context,
     *,
-    corpus: Path,
+    corpus: str,
     catalog: Path,
     out: Path,
     registry: Path | None,
@@ -83,8 +87,13 @@ def scan(
     timeout_per_item: float | None,
     memory_per_item: int,
     fail_on: str | None,
+    clean: Path | None,
+    reading: CorpusOptions,
 ) -> None:
-    """Scan CORPUS, a directory or an audio file, for the recordings of a catalog.
+    """Scan CORPUS for the recordings of a catalog.
+
+    CORPUS is a directory, tar shard, table, manifest or audio file, or the URL of one (s3://bucket/folder); braces
+    name several (shard-{000..127}.tar). docs/corpora.md lists the forms.
 
     Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and when it ends the log audit.jsonl and the
     rows as Parquet too. --out is a new or an empty folder, or with --resume that of a scan that was stopped or killed.
@@ -98,10 +107,12 @@ def scan(
       earmark scan --config scan.toml --resume --shard 3/16 --out scan-3
     """  # noqa: D301 - click reads the \b
     from earmark.audit import logged
-    from earmark.cli.exit_codes import exit_code
+    from earmark.cli.clean import report_cleaned
+    from earmark.cli.exit_codes import FINDINGS, exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
     from earmark.report import write_parquet
+    from earmark.report.cleaning import check_clean_out, clean_corpus
     from earmark.scan import Limits, ScanPlan, Shard, stop_on_signals
     from earmark.scan import scan as run_scan
 
@@ -109,6 +120,7 @@ def scan(
         corpus=corpus,
         catalog=catalog,
         out=out,
+        reading=reading,
         registry=registry,
         allow=allow,
         ignore=ignore,
@@ -121,9 +133,16 @@ def scan(
         shard=shard or Shard(),
         resume=resume,
     )
-    with stop_on_signals() as stop, logged(out), scan_progress(corpus, wanted=not ctx.obj["quiet"]) as on_item:
+    if clean is not None:
+        check_clean_out(clean, corpus)
+    progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
+    with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
     if summary.complete:
         write_parquet(out)
     print_result(stdout_console(), summary, out)
-    ctx.exit(exit_code(summary, fail_on))
+    code = exit_code(summary, fail_on)
+    if clean is not None and summary.complete:
+        cleaned = report_cleaned(clean_corpus(out, clean), clean)
+        code = cleaned if code in (0, FINDINGS) and cleaned else code
+    ctx.exit(code)

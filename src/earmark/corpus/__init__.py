@@ -4,17 +4,34 @@ from earmark.corpus.audio_kind import AUDIO_EXTENSIONS, HEAD_BYTES, has_audio_ex
 from earmark.corpus.directory import list_directory
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import decode_item_id, encode_item_id
+from earmark.corpus.listing import list_corpus
+from earmark.corpus.location import is_url, local_path
+from earmark.corpus.options import CorpusOptions
+from earmark.corpus.reader import ItemReader, file_of
+from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
 
 __all__ = [
     "AUDIO_EXTENSIONS",
     "HEAD_BYTES",
+    "ArrowCell",
+    "CorpusOptions",
     "Entry",
+    "FilePart",
+    "HeldBytes",
     "Item",
+    "ItemReader",
+    "ParquetCell",
     "Skipped",
+    "Source",
     "Unlistable",
+    "WholeFile",
     "decode_item_id",
     "encode_item_id",
+    "file_of",
     "has_audio_extension",
+    "is_url",
+    "list_corpus",
     "list_directory",
+    "local_path",
     "starts_like_audio",
 ]

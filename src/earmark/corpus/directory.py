@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from earmark.corpus.audio_kind import HEAD_BYTES, has_audio_extension, starts_like_audio
+from earmark.corpus.audio_kind import has_audio_extension, starts_like_audio
+from earmark.corpus.container import CONTAINER_HEAD_BYTES, container_kind, list_container
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
+from earmark.corpus.location import open_local
+from earmark.corpus.options import CorpusOptions
+from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError
 
 __all__ = ["list_directory"]
@@ -31,7 +35,7 @@ class _Found:
     descend: bool
 
 
-def list_directory(root: Path) -> Iterator[Entry]:
+def list_directory(root: Path, options: CorpusOptions | None = None) -> Iterator[Entry]:
     """List a directory and all below it, or a single file.
 
     Nothing is left out silently: what is no audio by name or content is Skipped, what cannot be looked at is
@@ -43,6 +47,8 @@ def list_directory(root: Path) -> Iterator[Entry]:
     ----------
     root
         A directory, or one file, whose id is then its name.
+    options
+        How to read what is in tar shards, zip files and tables; None leaves them closed, as files that are no audio.
 
     Yields
     ------
@@ -58,15 +64,15 @@ def list_directory(root: Path) -> Iterator[Entry]:
     try:
         mode = root.stat().st_mode
         if stat.S_ISREG(mode):
-            return iter([_look_at_file(root, encode_item_id(root.name))])
+            return _look_at_file(root, encode_item_id(root.name), options)
         if stat.S_ISDIR(mode):
-            return _walk(root, _names(root, ""))
+            return _walk(root, _names(root, ""), options)
     except (OSError, ValueError) as error:
         raise CorpusError(f"{str(root)!r}: {_words(error)}") from error
     raise CorpusError(f"{str(root)!r}: neither a directory nor a file")
 
 
-def _walk(root: Path, names: list[_Found]) -> Iterator[Entry]:
+def _walk(root: Path, names: list[_Found], options: CorpusOptions | None) -> Iterator[Entry]:
     about = root.stat()
     listed = {(about.st_dev, about.st_ino): "."}
     # A stack in place of recursion: directories can be nested deeper than Python calls.
@@ -76,7 +82,7 @@ def _walk(root: Path, names: list[_Found]) -> Iterator[Entry]:
         if found is None:
             levels.pop()
         elif not found.descend:
-            yield _look_at(found)
+            yield from _look_at(found, options)
         else:
             entry = _already_listed(found, listed)
             if entry is None:
@@ -120,31 +126,33 @@ def _already_listed(found: _Found, listed: dict[tuple[int, int], str]) -> Entry 
     return None if first == found.id else Skipped(id=found.id, reason=f"is the directory {first!r}, listed already")
 
 
-def _look_at(found: _Found) -> Entry:
+def _look_at(found: _Found, options: CorpusOptions | None) -> Iterator[Entry]:
     try:
         mode = found.path.stat().st_mode
-    except OSError as error:
-        return Unlistable(id=found.id, error=_words(error))
-    if stat.S_ISREG(mode):
-        return _look_at_file(found.path, found.id)
-    if stat.S_ISDIR(mode):
-        try:
+        if stat.S_ISDIR(mode):
             os.scandir(found.path).close()
-        except OSError as error:
-            return Unlistable(id=found.id, error=_words(error))
-    kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "is no file")
-    return Skipped(id=found.id, reason=kind)
-
-
-def _look_at_file(path: Path, item_id: str) -> Entry:
-    try:
-        with path.open("rb", buffering=0) as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-            if has_audio_extension(path.name) or starts_like_audio(file.read(HEAD_BYTES)):
-                return Item(id=item_id, path=path, size_bytes=size_bytes)
     except OSError as error:
-        return Unlistable(id=item_id, error=_words(error))
-    return Skipped(id=item_id, reason="no audio by name or content")
+        return iter([Unlistable(id=found.id, error=_words(error))])
+    if stat.S_ISREG(mode):
+        return _look_at_file(found.path, found.id, options)
+    kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "is no file")
+    return iter([Skipped(id=found.id, reason=kind)])
+
+
+def _look_at_file(path: Path, item_id: str, options: CorpusOptions | None) -> Iterator[Entry]:
+    try:
+        with open_local(path) as file:
+            size_bytes = os.fstat(file.fileno()).st_size
+            named = has_audio_extension(path.name)
+            head = b"" if named else file.read(CONTAINER_HEAD_BYTES)
+    except OSError as error:
+        return iter([Unlistable(id=item_id, error=_words(error))])
+    if named or starts_like_audio(head):
+        return iter([Item(id=item_id, source=WholeFile(location=str(path)), size_bytes=size_bytes)])
+    kind = None if options is None else container_kind(path.name, head)
+    if options is None or kind is None:
+        return iter([Skipped(id=item_id, reason="no audio by name or content")])
+    return list_container(kind, str(path), item_id, options)
 
 
 def _words(error: OSError | ValueError) -> str:

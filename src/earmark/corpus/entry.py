@@ -1,28 +1,33 @@
 """What a corpus is found to hold."""
 
 from dataclasses import dataclass
-from pathlib import Path
+
+from earmark.corpus.source import Source
 
 __all__ = ["Entry", "Item", "Skipped", "Unlistable"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """A file to scan.
+    """A recording to scan, or a stretch of one: a small value, opened by an `ItemReader` wherever it is needed.
 
     Attributes
     ----------
     id
         See `encode_item_id`.
-    path
-        Where it is.
+    source
+        Where its bytes are.
     size_bytes
-        Its size when it was listed.
+        Of the bytes, as far as the listing knows; None if only reading tells.
+    start_s, duration_s
+        The stretch of the recording that the item is [>= 0]; a duration of None goes to the end.
     """
 
     id: str
-    path: Path
-    size_bytes: int
+    source: Source
+    size_bytes: int | None
+    start_s: float = 0.0
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +55,7 @@ class Unlistable:
     id
         See `encode_item_id`; "." is the corpus itself.
     error
-        The operating system's words.
+        Why, in the words of the operating system or of the format.
     """
 
     id: str

@@ -1,8 +1,7 @@
 """Whether an item is still what a scan heard: by id and size, and by its bytes where its file was touched since."""
 
-import hashlib
-
-from earmark.corpus import Entry, Item
+from earmark.corpus import Entry, Item, ItemReader, file_of
+from earmark.errors import CorpusError
 from earmark.scan.journal import Mark
 from earmark.scan.rows import ItemRow
 
@@ -10,11 +9,12 @@ __all__ = ["difference", "modified_ns"]
 
 
 def modified_ns(entry: Entry) -> int | None:
-    """Return when the file of an entry was changed last; None if nobody knows."""
+    """Return when the file that an entry is, or lies in, was changed last; None if nobody knows, as with URLs."""
     if not isinstance(entry, Item):
         return None
+    path = file_of(entry)
     try:
-        return entry.path.stat().st_mtime_ns
+        return None if path is None else path.stat().st_mtime_ns
     except OSError:
         return None
 
@@ -52,7 +52,7 @@ def _bytes(size_bytes: int | None) -> str:
 
 def _sha256(item: Item) -> str | None:
     try:
-        with item.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        with ItemReader() as reader, reader.open(item) as file:
+            return reader.sha256(item, file)
+    except (OSError, CorpusError):
         return None

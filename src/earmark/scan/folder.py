@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from earmark.catalog.storage import sync
+from earmark.corpus import local_path
 from earmark.errors import ScanError
 from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, chunk_line, differences, header_line, read_header
 from earmark.scan.judging import ItemRecord
@@ -243,7 +244,7 @@ class ScanFolder:
         return ScanError(f"{str(self._out)!r} cannot be written to: {error.strerror or error}")
 
 
-def check_out(out: Path, corpus: Path, *, resume: bool) -> None:
+def check_out(out: Path, corpus: str | Path, *, resume: bool) -> None:
     """Make sure that a scan may write to a folder, without touching it.
 
     Raises
@@ -257,10 +258,11 @@ def check_out(out: Path, corpus: Path, *, resume: bool) -> None:
     elif _names(out) - {JOURNAL_FILE} and read_header(out / JOURNAL_FILE) is None:
         raise ScanError(f"--out {str(out)!r} holds no scan to resume: {JOURNAL_FILE} is missing, or has no first line")
     try:
-        real_out, real_corpus = out.resolve(), corpus.resolve()
+        inside = local_path(str(corpus))
+        real_out, real_corpus = out.resolve(), None if inside is None else inside.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise ScanError(f"--out {str(out)!r}: {getattr(error, 'strerror', None) or error}") from error
-    if real_out.is_relative_to(real_corpus):
+    if real_corpus is not None and real_out.is_relative_to(real_corpus):
         raise ScanError(f"--out {str(out)!r} lies inside the corpus {str(corpus)!r}; expected a folder elsewhere")
 
 

@@ -1,18 +1,16 @@
 """From an item to what is heard in it: decoded, fingerprinted and matched, with no word yet about rights."""
 
 import dataclasses
-import hashlib
 import io
 import logging
-import math
 import os
 from collections.abc import Callable
 from typing import BinaryIO
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
-from earmark.corpus import Item
-from earmark.errors import AudioError, CatalogError, TruncatedAudioError
+from earmark.corpus import Item, ItemReader
+from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
@@ -21,7 +19,6 @@ __all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s"]
 logger = logging.getLogger(__name__)
 
 _NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
-_PART_BYTES = 1 << 20
 OUT_OF_MEMORY = "too much memory"
 """Kind of the problem of an item that memory did not suffice for."""
 
@@ -103,6 +100,7 @@ class Listener:
     ) -> None:
         self._catalog, self._model = catalog, model
         self._min_seconds, self._on_progress = min_seconds, on_progress
+        self._reader = ItemReader()
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
     def listen(self, item: Item) -> Hearing:
@@ -115,16 +113,18 @@ class Listener:
         """
         sha256 = None
         try:
-            with item.path.open("rb") as file:
+            with self._reader.open(item) as file:
                 before = _state(file)
-                sha256 = _sha256(file, None if before is None else before[0])
-                with stream(file, name=_NAME) as recording:
+                sha256 = self._reader.sha256(item, file)
+                with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
                     hearing = self._hear(recording, sha256)
                 return _with_change(hearing, before, _state(file))
         except CatalogError:
             raise
         except AudioError as error:
             problem = Problem(kind="not decodable", words=_words(error))
+        except CorpusError as error:
+            problem = Problem(kind="not readable", words=str(error))
         except MemoryError:
             problem = _OUT_OF_MEMORY
         except OSError as error:
@@ -133,6 +133,10 @@ class Listener:
             logger.exception("unexpected failure with item %r", item.id)
             problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
         return Hearing(outcome="error", sha256=sha256, problem=problem)
+
+    def close(self) -> None:
+        """Close what items were read from. May be called twice."""
+        self._reader.close()
 
     def _hear(self, recording: AudioStream, sha256: str) -> Hearing:
         fingerprinter, problems = Fingerprinter(self._model), []
@@ -152,6 +156,9 @@ class Listener:
         if recording.n_nonfinite:
             words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
             problems.append(Problem(kind="samples not finite", words=words))
+        if recording.n_tracks > 1:
+            words = f"has {recording.n_tracks} audio tracks, of which the first was scanned"
+            problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s
@@ -202,16 +209,6 @@ def _state(file: BinaryIO) -> tuple[int, int] | None:
     except OSError:  # io.UnsupportedOperation is one
         return None
     return about.st_size, about.st_mtime_ns
-
-
-def _sha256(file: BinaryIO, size_bytes: int | None) -> str:
-    """Return the digest of a file, as far as it goes at this moment, and go back to its start."""
-    left, digest = size_bytes or math.inf, hashlib.sha256()  # some files of the system have no size, and contents
-    while left > 0 and (part := file.read(int(min(left, _PART_BYTES)))):
-        digest.update(part)
-        left -= len(part)
-    file.seek(0)
-    return digest.hexdigest()
 
 
 def _with_change(hearing: Hearing, before: tuple[int, int] | None, after: tuple[int, int] | None) -> Hearing:

@@ -5,6 +5,7 @@ import math
 import os
 from pathlib import Path
 
+from earmark.corpus import CorpusOptions
 from earmark.errors import ParameterError
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
@@ -21,7 +22,9 @@ class ScanPlan:
     Attributes
     ----------
     corpus
-        A directory or a single file.
+        Its path or URL.
+    reading
+        How to read the corpus.
     catalog
         Folder of the catalog.
     out
@@ -48,9 +51,10 @@ class ScanPlan:
         Whether to go on with what `out` holds; a scan that was not begun yet is begun.
     """
 
-    corpus: Path
+    corpus: str | Path
     catalog: Path
     out: Path
+    reading: CorpusOptions = dataclasses.field(default_factory=CorpusOptions)
     registry: Path | None = None
     allow: Path | None = None
     ignore: Path | None = None

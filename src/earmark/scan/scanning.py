@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from earmark.catalog import Catalog, open_catalog
-from earmark.corpus import list_directory
+from earmark.corpus import list_corpus
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.matching import Matcher
@@ -73,7 +73,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    list_directory(plan.corpus)  # likewise
+    list_corpus(str(plan.corpus), plan.reading)  # likewise
     setup = WorkerSetup(
         catalog=plan.catalog,
         effort=plan.effort,
@@ -137,7 +137,7 @@ class _Run:
 
     def __init__(self, plan: ScanPlan, judge: Judge, lists: Lists, folder: ScanFolder, on_item: OnItem | None) -> None:
         self._plan, self._judge, self._lists, self._folder, self._on_item = plan, judge, lists, folder, on_item
-        self._listing = ShardedListing(list_directory(plan.corpus), plan.shard)
+        self._listing = ShardedListing(list_corpus(str(plan.corpus), plan.reading), plan.shard)
         self._tally = Tally()
         self._start = time.monotonic()
 

@@ -193,6 +193,7 @@ def summarise(
 def _options(plan: ScanPlan) -> dict[str, Any]:
     use = plan.use
     return {
+        "reading": {name: value for name, value in dataclasses.asdict(plan.reading).items() if value},
         "effort": plan.effort,
         "max_e_value": plan.max_e_value,
         "min_seconds": plan.min_seconds,

@@ -1,0 +1,181 @@
+"""Clean copies of tables: Parquet keeps its schema, row groups and compression, Arrow its record batches."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from earmark.corpus.cells import damage_in_words, open_arrow, open_parquet
+from earmark.corpus.entry import Item
+from earmark.corpus.fate import Fate, Fates, Redacted, redacted_name, written
+from earmark.corpus.reader import ItemReader
+from earmark.corpus.remote import open_location
+from earmark.corpus.source import HeldBytes, WholeFile
+from earmark.corpus.table import AudioColumn, RowNames, audio_columns
+from earmark.errors import CorpusError
+
+__all__ = ["copy_arrow", "copy_parquet"]
+
+_BATCH_BYTES = 32 << 20
+
+
+def copy_parquet(location: str, file_id: str, out: Path, fates: Fates, wanted: Sequence[str]) -> None:
+    """Copy a Parquet file without the rows of items to be dropped. A row group is held in memory at a time.
+
+    Parameters
+    ----------
+    location
+        Path or URL.
+    file_id
+        Its item id.
+    out
+        Where the copy goes.
+    fates
+        Decide.
+    wanted
+        Columns of audio, as in the scan.
+    """
+    try:
+        with damage_in_words(location), open_location(location) as source, written(out) as target:
+            parquet = open_parquet(source)
+            schema, about = parquet.schema_arrow, parquet.metadata
+            rows = _Rows(location, file_id, audio_columns(schema, wanted), fates)
+            with pq.ParquetWriter(target, schema, compression=_compression(about)) as writer:
+                for group in range(about.num_row_groups):
+                    kept = [
+                        rows.kept(batch)
+                        for batch in parquet.iter_batches(
+                            batch_size=_batch_rows(about.row_group(group)), row_groups=[group], use_threads=False
+                        )
+                    ]
+                    table = pa.Table.from_batches(kept, schema)
+                    if len(table):
+                        writer.write_table(table, row_group_size=len(table))
+    except CorpusError as error:
+        fates.damaged(file_id, f"no copy was made: {error}")
+
+
+def copy_arrow(location: str, file_id: str, out: Path, fates: Fates, wanted: Sequence[str]) -> int:
+    """Copy an Arrow stream or file without the rows of items to be dropped; return how many rows are left.
+
+    Parameters
+    ----------
+    location, file_id, out, fates, wanted
+        As for `copy_parquet`.
+    """
+    n_rows = 0
+    try:
+        with damage_in_words(location), open_location(location) as source, written(out) as target:
+            is_file = source.read(6) == b"ARROW1"
+            source.seek(0)
+            rows: _Rows | None = None
+            writer: Any = None
+            for batch in open_arrow(source):
+                if rows is None:
+                    rows = _Rows(location, file_id, audio_columns(batch.schema, wanted), fates)
+                    writer = (pa.ipc.new_file if is_file else pa.ipc.new_stream)(target, batch.schema)
+                kept = rows.kept(batch)
+                writer.write_batch(kept)
+                n_rows += len(kept)
+            if writer is not None:
+                writer.close()
+    except CorpusError as error:
+        fates.damaged(file_id, f"no copy was made: {error}")
+    return n_rows
+
+
+class _Rows:
+    """Says of the rows of one table, batch by batch, what stays of them."""
+
+    def __init__(self, location: str, file_id: str, columns: list[AudioColumn], fates: Fates) -> None:
+        self._names, self._fates = RowNames(location, file_id, columns), fates
+        self._next = 0
+        self._reader = ItemReader()
+
+    def kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return what stays of the next rows."""
+        decided = [self._fate_of(batch, row) for row in range(len(batch))]
+        self._next += len(batch)
+        edits = [(row, column, redacted) for row, fate in enumerate(decided) for column, redacted in fate[1]]
+        gone = {row for row, _, redacted in edits if redacted is None}
+        for name in {column.name for _, column, _ in edits}:
+            mine = {row: redacted for row, column, redacted in edits if column.name == name and redacted is not None}
+            batch = _with_cells(batch, next(column for _, column, _ in edits if column.name == name), mine)
+        mask = [fate[0] != "drop" and row not in gone for row, fate in enumerate(decided)]
+        return batch.filter(pa.array(mask, pa.bool_()))
+
+    def _fate_of(self, batch: pa.RecordBatch, row: int) -> tuple[Fate, list[tuple[AudioColumn, Redacted | None]]]:
+        """Return the fate of a row, and the columns to redact in it."""
+        ids = [
+            (column, self._names.id_of(self._next + row, column, self._names.path_in(batch, column, row)))
+            for column in self._names.columns
+            if self._names.has_audio(batch, column, row)
+        ]
+        lost = any(self._fates.peek(item_id) == "drop" for _, item_id in ids)
+        fates = [(column, item_id, self._fates.of(item_id, lost=lost)) for column, item_id in ids]
+        if lost:
+            return "drop", []
+        to_redact = [(column, item_id) for column, item_id, fate in fates if fate == "redact"]
+        return "keep", [(column, self._redacted(batch, column, row, item_id)) for column, item_id in to_redact]
+
+    def _redacted(self, batch: pa.RecordBatch, column: AudioColumn, row: int, item_id: str) -> Redacted | None:
+        try:
+            with self._opened(batch, column, row) as file:
+                return self._fates.redact(item_id, file)
+        except (OSError, CorpusError) as error:
+            self._fates.damaged(item_id, getattr(error, "strerror", None) or str(error))
+            return None
+
+    def _opened(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> BinaryIO:
+        data = self._names.data_in(batch, column, row)
+        if data is not None:
+            return io.BytesIO(data)
+        beside = self._names.beside(self._names.path_in(batch, column, row))
+        if beside is None:
+            raise CorpusError("the row has neither bytes nor a path")
+        source: HeldBytes | WholeFile = WholeFile(location=beside)
+        return self._reader.open(Item(id="", source=source, size_bytes=None))
+
+
+def _with_cells(batch: pa.RecordBatch, column: AudioColumn, cells: dict[int, Redacted]) -> pa.RecordBatch:
+    """Return a batch with other audio in some rows of a column."""
+    at = next(
+        i for i, name in enumerate(batch.schema.names) if column.name == name or column.name.startswith(f"{name}.")
+    )
+    field = batch.schema.field(at)
+    inner = column.name[len(field.name) + 1 :].split(".") if column.name != field.name else []
+    values = batch.column(at).to_pylist()
+    for row, redacted in cells.items():
+        with redacted.file as file:
+            data = file.read()
+        if column.path is None and not inner:
+            values[row] = data
+            continue
+        cell = values[row]
+        for name in inner if column.path is not None else inner[:-1]:
+            cell = cell[name]
+        if column.path is None:
+            cell[inner[-1]] = data
+        else:
+            cell["bytes"] = data
+            cell["path"] = redacted_name(cell["path"], redacted.suffix) if cell.get("path") else cell.get("path")
+    return batch.set_column(at, field, pa.array(values, field.type))
+
+
+def _batch_rows(about: Any) -> int:  # noqa: ANN401 - pyarrow has no types
+    return max(1, int(_BATCH_BYTES * about.num_rows / max(1, about.total_byte_size)))
+
+
+def _compression(about: Any) -> dict[str, str]:  # noqa: ANN401
+    """Return how each column is compressed, by the first row group."""
+    if not about.num_row_groups:
+        return {}
+    group = about.row_group(0)
+    chunks = (group.column(i) for i in range(group.num_columns))
+    return {
+        chunk.path_in_schema: "NONE" if chunk.compression == "UNCOMPRESSED" else chunk.compression for chunk in chunks
+    }
