@@ -85,6 +85,9 @@ def _check(param: click.Parameter, value: object, ctx: click.Context, where: str
     is_flag = isinstance(param, click.Option) and param.is_flag
     if is_flag != isinstance(value, bool):
         raise click.UsageError(f"{where}: expected {'true or false' if is_flag else 'a value'}, got {value!r}", ctx)
+    several = isinstance(param, click.Option) and param.multiple
+    if several != isinstance(value, list):
+        raise click.UsageError(f"{where}: expected {'a list' if several else 'one value'}, got {value!r}", ctx)
     try:
         param.type_cast_value(ctx, value)
     except click.BadParameter as error:

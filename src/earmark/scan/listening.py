@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import logging
+import math
 import os
 from collections.abc import Callable
 from typing import BinaryIO
@@ -14,7 +15,7 @@ from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudio
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
-__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s"]
+__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s", "too_large"]
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ class Listener:
         As for `Matcher`.
     min_seconds
         Recordings with less audio are left out by rule.
+    max_bytes
+        Items with more bytes are left out by rule, which for some only opening tells; None takes all.
     on_progress
         Called in the middle of an item with the seconds decoded so far.
     """
@@ -96,10 +99,12 @@ class Listener:
         effort: str,
         max_e_value: float,
         min_seconds: float = 0.0,
+        max_bytes: int | None = None,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
         self._catalog, self._model = catalog, model
         self._min_seconds, self._on_progress = min_seconds, on_progress
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._reader = ItemReader()
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
@@ -114,7 +119,10 @@ class Listener:
         sha256 = None
         try:
             with self._reader.open(item) as file:
-                before = _state(file)
+                before, size_bytes = _state(file), file.seek(0, io.SEEK_END)
+                if size_bytes > self._max_bytes:
+                    return too_large(size_bytes, int(self._max_bytes))
+                file.seek(0)
                 sha256 = self._reader.sha256(item, file)
                 with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
                     hearing = self._hear(recording, sha256)
@@ -187,6 +195,12 @@ class Listener:
             else f"nothing under {least_s:.2f} s can be matched"
         )
         return Problem(kind="too short", words=f"{recording.decoded_s:.3f} s of audio; {rule}")
+
+
+def too_large(size_bytes: int, max_bytes: int) -> Hearing:
+    """Return that an item is left out for its size."""
+    words = f"{size_bytes:,} bytes; asked for are {max_bytes:,} or less"
+    return Hearing(outcome="skipped", problem=Problem(kind="too large", words=words))
 
 
 def shortest_s(config: FingerprintConfig) -> float:

@@ -5,10 +5,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-from earmark.corpus import Entry, Item
+from earmark.corpus import Entry, Item, ParquetCell
 from earmark.scan.change import modified_ns
 from earmark.scan.limits import Limits
-from earmark.scan.listening import Hearing, Problem
+from earmark.scan.listening import Hearing, too_large
 from earmark.scan.stopping import Stop
 
 __all__ = ["Engine", "Procession", "Settled"]
@@ -149,8 +149,9 @@ class Procession:
 
 
 def _too_large(entry: Entry, limits: Limits) -> Hearing | None:
-    """Return that an item is left out for its size, None if it is not."""
-    if not isinstance(entry, Item) or entry.size_bytes is None or entry.size_bytes <= limits.max_bytes:
+    """Return that an item is left out for its size, None if it is not, or only a `Listener` can tell."""
+    if not isinstance(entry, Item) or isinstance(entry.source, ParquetCell):  # of whose size only the mean is listed
         return None
-    words = f"{entry.size_bytes:,} bytes; asked for are {limits.max_bytes:,} or less"
-    return Hearing(outcome="skipped", problem=Problem(kind="too large", words=words))
+    if entry.size_bytes is None or entry.size_bytes <= limits.max_bytes:
+        return None
+    return too_large(entry.size_bytes, limits.max_bytes)

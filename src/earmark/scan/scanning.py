@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from earmark.catalog import Catalog, open_catalog
-from earmark.corpus import list_corpus
+from earmark.corpus import ItemReader, list_corpus
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.matching import Matcher
@@ -80,6 +80,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
         max_e_value=plan.max_e_value,
         min_seconds=plan.min_seconds,
         memory_bytes=plan.limits.memory_bytes,
+        max_bytes=plan.limits.max_bytes,
     )
     lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
     header = _header(plan, catalog, model, registry, lists)
@@ -152,11 +153,12 @@ class _Run:
 
         Of a scan that had come to its end, make sure that nothing was added since.
         """
-        for record, mark in self._folder.recorded():
-            changed = difference(next(self._listing, None), record.item, mark)
-            if changed is not None:
-                raise self._changed(changed)
-            self._tally.add(record)
+        with ItemReader() as reader:
+            for record, mark in self._folder.recorded():
+                changed = difference(next(self._listing, None), record.item, mark, reader)
+                if changed is not None:
+                    raise self._changed(changed)
+                self._tally.add(record)
         finished = self._folder.finished
         if finished is not None:
             n_listed = self._listing.exhaust()

@@ -31,7 +31,7 @@ class WorkerSetup:
         As for `Matcher`.
     min_seconds
         As for `Listener`.
-    memory_bytes
+    memory_bytes, max_bytes
         As in `Limits`.
     """
 
@@ -40,6 +40,7 @@ class WorkerSetup:
     max_e_value: float
     min_seconds: float
     memory_bytes: int
+    max_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +104,7 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
             effort=setup.effort,
             max_e_value=setup.max_e_value,
             min_seconds=setup.min_seconds,
+            max_bytes=setup.max_bytes,
             on_progress=_Reporter(connection),
         )
         limit_memory(setup.memory_bytes)
