@@ -219,6 +219,7 @@ def test_a_scan_from_a_file_of_options(one_item):
     assert process.returncode == 1, process.stderr  # as fail-on asks
     options = json.loads((one_item / "out" / "summary.json").read_text())["options"]
     assert options == {
+        "reading": {},
         "effort": "fast",
         "max_e_value": 0.001,
         "min_seconds": 1.5,
