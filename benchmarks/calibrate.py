@@ -32,7 +32,9 @@ from earmark.matching.sweep import Sweep
 from earmark.matching.view import item_frame
 
 N_FOLDS = 6
-N_TAIL = 100
+# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right),
+# so the slope is taken from fewer, higher ones.
+N_TAIL = {"plain": 100, "sweep": 30}
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
@@ -58,18 +60,18 @@ def _by_step(alignments, fingerprint, step):
     return best
 
 
-def fit(scores, item_hours, catalog_hours):
+def fit(scores, n_tail, item_hours, catalog_hours):
     """Return (intercept, slope) of the log10 of the expected number per hour of item and hour of catalog."""
     top = np.sort(scores)[::-1]
-    level = top[N_TAIL]
-    slope = 1 / np.mean(top[:N_TAIL] - level)  # nepers per unit of score
-    intercept = math.log(N_TAIL / item_hours / catalog_hours) + slope * level
+    level = top[n_tail]
+    slope = 1 / np.mean(top[:n_tail] - level)  # nepers per unit of score
+    intercept = math.log(n_tail / item_hours / catalog_hours) + slope * level
     return intercept / math.log(10), slope / math.log(10)
 
 
 def report(look, scores, item_hours, catalog_hours):
     """Print how well the fit agrees with what was seen; returns the fit."""
-    intercept, slope = fit(scores, item_hours, catalog_hours)
+    intercept, slope = fit(scores, N_TAIL[look], item_hours, catalog_hours)
     print(f"{look}: highest scores {np.sort(scores)[-5:][::-1].round(2)}")
     for level in np.arange(4, 8.1, 0.5):
         expected = 10 ** (intercept - slope * level) * catalog_hours

@@ -48,7 +48,6 @@ OWNERS = {
     "c2pa": {"rights"},
     "ray": {"scan"},
     "jinja2": {"report"},
-    "openpyxl": {"report"},
     "cryptography": {"audit"},
     "rfc3161_client": {"audit"},
     "rfc8785": {"audit"},

@@ -5,6 +5,7 @@ matches that agree with every cell that it fills. What it does is for the scan t
 """
 
 import hashlib
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -148,7 +149,7 @@ def read_case_list(path: Path, today: date) -> CaseList:
         raise RegistryError(f"{path} cannot be read: {error.strerror or error}") from error
     if not data.strip():
         raise RegistryError(f"{path} is empty; expected a header line such as {','.join(CASE_COLUMNS)}")
-    table = open_table(data, str(path), frozenset(CASE_COLUMNS))
+    table = open_table(io.BytesIO(data), str(path), frozenset(CASE_COLUMNS))
     header = _header(table.header, path)
     entries, mistakes = [], []
     for row in table.rows:
