@@ -32,8 +32,8 @@ from earmark.matching.sweep import Sweep
 from earmark.matching.view import item_frame
 
 N_FOLDS = 6
-# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right), so
-# the slope is taken from fewer, higher ones.
+# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right),
+# so the slope is taken from fewer, higher ones.
 N_TAIL = {"plain": 100, "sweep": 30}
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 

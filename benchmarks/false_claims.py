@@ -75,10 +75,12 @@ def print_claims(matches):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--max-e-value", type=float, help="as for `earmark scan` [default: the command's own]")
+    parser.add_argument("--effort", help="as for `earmark scan`")
     parser.add_argument("--jobs", type=int, help="as for `earmark scan`")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     args = parser.parse_args()
     options = [] if args.max_e_value is None else ["--max-e-value", str(args.max_e_value)]
+    options += [] if args.effort is None else ["--effort", args.effort]
     options += [] if args.jobs is None else ["--jobs", str(args.jobs)]
     fold = folds.fold_of_packages(N_FOLDS)
     print(f"model {load_model().digest[:16]}")

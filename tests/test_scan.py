@@ -227,6 +227,8 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
         "use": "ai_training",
         "territory": "US",
         "as_of": "2026-11-01",
+        "product": None,
+        "sufficient_share": None,
         "shard": None,
     }
     assert written["registry"] == {"path": str(registry()), "sha256": read_registry(registry()).digest}

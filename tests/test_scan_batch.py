@@ -346,3 +346,22 @@ def test_sigterm_exits_with_4_and_the_job_can_be_started_again(tmp_path):
 
 def test_limits_are_said_in_bytes():
     assert Limits().max_bytes == Size().convert("64G", None, None)
+
+
+def test_a_part_of_a_corpus_cannot_be_cleaned(tmp_path):
+    result = invoke(
+        *(
+            "scan",
+            tmp_path,
+            "--catalog",
+            "c",
+            "--out",
+            tmp_path / "out",
+            "--shard",
+            "1/2",
+            "--clean",
+            tmp_path / "clean",
+        )
+    )
+    assert result.exit_code == 2
+    assert "--clean needs all of the corpus" in result.stderr

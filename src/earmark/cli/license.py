@@ -99,7 +99,14 @@ def import_command(
 
 @license.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(TABLE_FORMATS), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(TABLE_FORMATS),
+    default="csv",
+    show_default=True,
+    help="What kind of tables to write.",
+)
 def template(*, out: Path, form: str) -> None:
     """Write tables to fill in to OUT: a new folder for CSV, a new file for the others.
 

@@ -133,6 +133,8 @@ def scan(
         shard=shard or Shard(),
         resume=resume,
     )
+    if clean is not None and shard is not None:
+        raise click.UsageError("--clean needs all of the corpus: merge the shards, then use `earmark clean`", ctx)
     if clean is not None:
         check_clean_out(clean, corpus)
     progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
