@@ -229,7 +229,7 @@ def test_other_reading_is_another_plan(begun):
 def test_a_worker_that_is_killed_on_a_member_costs_that_member(tmp_path):
     write_hours_of_silence(tmp_path / "long.wav", hours=2)
     shard = tmp_path / "s.tar"
-    write_tar(shard, [("a.wav", sound(0)), ("b.wav", (tmp_path / "long.wav").read_bytes()), ("c.wav", sound(1))])
+    write_tar(shard, [("a.wav", sound(2)), ("b.wav", (tmp_path / "long.wav").read_bytes()), ("c.wav", sound(0))])
     killed = []
 
     def kill():
@@ -266,7 +266,7 @@ def test_the_limit_on_size_goes_for_members_too(tmp_path):
     (_, second) = list_corpus(str(tmp_path / "t.tar.gz"))
     assert isinstance(second.source, HeldBytes)
     scan(plan(tmp_path / "t.tar.gz", tmp_path / "out", limits=Limits(max_bytes=len(sound(0)))))
-    assert [row["status"] for row in rows(tmp_path / "out" / "items.jsonl")] == ["licensed", "skipped"]
+    assert [row["status"] for row in rows(tmp_path / "out" / "items.jsonl")] == ["unlicensed", "skipped"]
 
 
 # The command line
