@@ -166,7 +166,11 @@ EARMARK_COMMANDS = [
 
 
 @pytest.mark.parametrize("words", EARMARK_COMMANDS)
-def test_commands_parse(words):
+def test_commands_parse(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in DOCUMENTS:  # a file of options that a document shows stands beside its commands
+        for text in fences(path.read_text(encoding="utf-8"), "toml"):
+            Path(re.match(r"# ([\w.]+\.toml)", text)[1]).write_text(text, encoding="utf-8")
     parse(words)
 
 

@@ -23,6 +23,7 @@ from earmark.report import read_items, read_matches, read_summary
 from earmark.rights import Use, read_registry
 from earmark.scan import ItemRow, ScanPlan, scan
 from earmark.scan.folder import ScanFolder
+from earmark.scan.journal import Header, Mark
 from earmark.scan.judging import Judge
 from earmark.scan.listening import Hearing, Listener
 
@@ -56,7 +57,7 @@ USE = Use(licensee="Acme AI", scope="ai_training", territory="US", as_of=date(20
 
 
 def plan(corpus, out, **changes):
-    options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 1}
+    options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 1, "effort": "fast"}
     return ScanPlan(corpus=corpus, out=out, **(options | changes))
 
 
@@ -90,7 +91,7 @@ def found(start_s, end_s, track_id="t", *, group=0, rightsholder=None, log10_e_v
 def judged(*matches, registry=None):
     judge = Judge(registry, USE)
     hearing = Hearing(outcome="heard", duration_s=60.0, decoded_s=60.0, scanned_s=60.0, found=matches)
-    return judge.judge(Item(id="a.wav", source=WholeFile(location="a.wav"), size_bytes=1), hearing)
+    return judge.judge("a.wav", hearing)
 
 
 @pytest.fixture(scope="module")
@@ -220,10 +221,15 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
         "reading": {},
         "effort": "fast",
         "max_e_value": 1e-3,
+        "min_seconds": 0.0,
+        "max_item_bytes": 64 << 30,
         "licensee": "Acme AI",
         "use": "ai_training",
         "territory": "US",
         "as_of": "2026-11-01",
+        "product": None,
+        "sufficient_share": None,
+        "shard": None,
     }
     assert written["registry"] == {"path": str(registry()), "sha256": read_registry(registry()).digest}
     assert written["catalog"]["digest"] == catalog.digest
@@ -243,11 +249,13 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["hours"]["scanned"] == pytest.approx(42.0 / 3600, abs=1e-5)
     assert written["hours"]["decoded"] == pytest.approx(43.5 / 3600, abs=1e-5)
     assert written["hours"]["listed"] == written["hours"]["decoded"]
+    assert (written["hours"]["failed"], written["hours"]["skipped"]) == (0.0, pytest.approx(1.5 / 3600, abs=1e-6))
     assert 30.0 <= written["matched_s"]["any"] <= 42.0
     assert written["errors"] == {}
     assert written["skipped"] == {"no audio by name or content": 1, "too short": 1}
     assert written["coverage"].startswith("4 of 6 listed files were scanned from start to end. Left out by rule: ")
-    assert "2.08 s" in written["limits"]
+    assert written["coverage"].endswith("0.012 h were scanned, 0.000 h failed, and 0.000 h were left out by rule.")
+    assert all(words in written["limits"] for words in ("2.08 s", "covers, live versions, re-recordings", "tokens"))
     assert set(written["versions"]) == {"av", "faiss-cpu", "numba", "numpy", "soundfile"}
     assert summary.items == written["items"]
 
@@ -421,14 +429,15 @@ def test_a_callback_that_fails_ends_the_scan_with_whole_lines(tmp_path):
 
 def test_a_full_disk_leaves_whole_lines(tmp_path):
     record = judged(found(0.0, 10.0))
-    with ScanFolder(tmp_path / "out") as folder:
-        folder.append(record)
+    mark = Mark(size_bytes=1, modified_ns=None, decoded_s=60.0, problem=None)
+    with ScanFolder(tmp_path / "out", Header(started="2026-11-01", plan={})) as folder:
+        folder.append(record, mark)
         whole = (tmp_path / "out" / "items.jsonl").stat().st_size
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "out" / "matches.jsonl").stat().st_size + 50, hard))
         try:
             with pytest.raises(ScanError, match="out' cannot be written to: File too large"):
-                folder.append(record)
+                folder.append(record, mark)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert (tmp_path / "out" / "items.jsonl").stat().st_size == whole

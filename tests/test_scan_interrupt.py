@@ -23,7 +23,9 @@ def running(tmp_path):
     soundfile.write(corpus / "a.wav", excerpt("chaos"), 16000)
     for n in range(4):
         write_hours_of_silence(corpus / f"b{n}.wav", hours=30)
-    command = earmark_command("scan", corpus, "--catalog", small_catalog(), "--out", tmp_path / "out", "--jobs", 2)
+    command = earmark_command(
+        "scan", corpus, "--catalog", small_catalog(), "--out", tmp_path / "out", "--jobs", 2, "--effort", "fast"
+    )
     process = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -48,6 +48,8 @@ def open_container(source: ByteSource) -> InputContainer:
     ------
     AudioError
         If FFmpeg cannot open it, in its own words.
+    MemoryError
+        If memory does not suffice for it.
     """
     source.seek(0)
     with ffmpeg_log() as log:
@@ -56,6 +58,8 @@ def open_container(source: ByteSource) -> InputContainer:
             return av.open(source, "r", options=options, metadata_errors="replace", buffer_size=1 << 16)
         except av.error.ArgumentError as error:  # outside the whitelist
             raise AudioError("FFmpeg: not a format of recordings") from error
+        except MemoryError:  # PyAV's is an FFmpegError too; it says nothing of the file
+            raise
         except (av.FFmpegError, ValueError, OSError) as error:
             raise AudioError(f"FFmpeg: {_words(error, log)}") from error
 
@@ -99,6 +103,8 @@ class FrameReader:
                 n_lines = len(log)
                 try:
                     packet = next(self._packets, None)
+                except MemoryError:
+                    raise
                 except (av.FFmpegError, ValueError, OSError) as error:
                     packet = None
                     self._note(_words(error, log))
@@ -113,6 +119,8 @@ class FrameReader:
     def _decode(self, packet: "Packet[AudioStream]", log: list[LogLine]) -> list[AudioFrame]:
         try:
             decoded: list[AudioFrame] = packet.decode()
+        except MemoryError:
+            raise
         except (av.FFmpegError, ValueError) as error:
             self._note(_words(error, log))
             return []

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import numpy.typing as npt
+from av.audio.codeccontext import AudioCodecContext
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
@@ -48,9 +49,12 @@ class PyavDecoder:
         except AudioError:
             self._container.close()
             raise
+        context: AudioCodecContext | None = stream.codec_context
+        if context is None:
+            self._container.close()
+            raise AudioError("FFmpeg: no decoder for the codec of its audio stream")
         self._stream = stream
         self.n_tracks = len(self._container.streams.audio)
-        context = stream.codec_context
         context.thread_type, context.thread_count = "NONE", 1
         self.codec = f"{self._container.format.name.split(',')[0]}/{context.name}"
         self.sample_rate = context.sample_rate or 0

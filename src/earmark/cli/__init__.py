@@ -10,7 +10,7 @@ import click
 
 from earmark import __version__
 from earmark.cli.exit_codes import FAILURE, INTERRUPTED
-from earmark.cli.text import displayed
+from earmark.cli.logs import LOG_FORMATS, complain, set_up_logging, writes_json
 from earmark.errors import EarmarkError
 
 __all__ = ["main"]
@@ -27,6 +27,7 @@ _COMMANDS = {
     "keys": "earmark.cli.keys",
     "ledger": "earmark.cli.ledger",
     "license": "earmark.cli.license",
+    "merge": "earmark.cli.merge",
     "prove": "earmark.cli.prove",
     "report": "earmark.cli.report",
     "scan": "earmark.cli.scan",
@@ -53,13 +54,18 @@ class _Earmark(click.Group):
         except EarmarkError as error:
             _fail(ctx, str(error))
         except KeyboardInterrupt:
-            click.echo("earmark: interrupted", err=True)
+            complain(ctx, "interrupted")
             ctx.exit(INTERRUPTED)
         except OSError as error:
             if error.errno == errno.EPIPE:  # who reads our output has heard enough; click ends quietly
                 raise
             _fail(ctx, str(error))
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except click.ClickException as error:
+            if not writes_json(ctx):
+                raise
+            complain(ctx, error.format_message())
+            ctx.exit(error.exit_code)
+        except (click.exceptions.Exit, click.Abort):
             raise
         except Exception:  # Python's own exit code would be 1, which says that there are findings
             logger.exception("this should not have happened; please report it")
@@ -68,23 +74,17 @@ class _Earmark(click.Group):
 
 
 def _fail(ctx: click.Context, message: str) -> None:
-    click.echo(f"earmark: error: {displayed(message)}", err=True)
+    complain(ctx, f"error: {message}")
     ctx.exit(FAILURE)
-
-
-class _StderrHandler(logging.Handler):
-    """Writes to whatever stderr is at the moment, so that a progress bar is not torn."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
 
 
 @click.group(cls=_Earmark, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="earmark")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no notices but errors.")
 @click.option("-v", "--verbose", count=True, help="More notices; twice for all.")
+@click.option("--log-format", type=click.Choice(LOG_FORMATS), default="text", help="For machines: json, a line each.")
 @click.pass_context
-def main(ctx: click.Context, *, quiet: bool, verbose: int) -> None:
+def main(ctx: click.Context, *, quiet: bool, verbose: int, log_format: str) -> None:
     """Find a label's recordings inside audio datasets, and whether a license covers them.
 
     Results go to stdout, everything else to stderr. Nothing ever asks back.
@@ -108,9 +108,4 @@ def main(ctx: click.Context, *, quiet: bool, verbose: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    handler = _StderrHandler()
-    handler.setFormatter(logging.Formatter("earmark: %(levelname)s: %(message)s"))
-    level = logging.ERROR if quiet else max(logging.WARNING - 10 * verbose, logging.DEBUG)
-    ours = logging.getLogger("earmark")
-    ours.handlers, ours.propagate = [handler], False
-    ours.setLevel(level)
+    set_up_logging(log_format, quiet=quiet, verbose=verbose)

@@ -48,7 +48,7 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     from earmark.cli.planting import LICENSEE, differences, plant
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
-    from earmark.report import read_items, read_matches
+    from earmark.report import read_items, read_matches, write_parquet
     from earmark.rights import Use
     from earmark.scan import ScanPlan, scan, stop_on_signals
 
@@ -74,6 +74,7 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     print_result(stdout_console(), summary, plan.out)
     if not summary.complete:
         ctx.exit(exit_code(summary, None))
+    write_parquet(plan.out)
     wrong = differences(planted, read_items(plan.out), read_matches(plan.out))
     for words in wrong:
         click.echo(f"WRONG: {words}")

@@ -1,6 +1,7 @@
-"""A progress bar for a scan: on stderr, and on a terminal only."""
+"""How far a scan is: as a bar on a terminal, in the log elsewhere."""
 
 import contextlib
+import logging
 import sys
 import threading
 import time
@@ -16,12 +17,16 @@ from earmark.scan import ItemRow
 
 __all__ = ["scan_progress"]
 
+logger = logging.getLogger(__name__)
+
+_TELL_S = 60.0
+
 OnItem = Callable[[ItemRow, int], None]
 
 
 @contextlib.contextmanager
-def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool) -> Iterator[OnItem | None]:
-    """Give the callback that moves a bar, None if there is to be none.
+def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool) -> Iterator[OnItem]:
+    """Give the callback that moves a bar; without a terminal, one that logs how far the scan is once a minute.
 
     The bar goes by bytes. How many there are in all is found by a listing of its own beside the scan, so that a
     corpus of millions of files does not keep the first of them waiting.
@@ -33,10 +38,10 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
     reading
         How it is read.
     wanted
-        Whether there may be a bar; there is none without a terminal.
+        Whether there may be a bar.
     """
     if not (wanted and sys.stderr.isatty()):
-        yield None
+        yield _LoggedProgress()
         return
     over = threading.Event()
     with _bar() as progress:
@@ -56,6 +61,28 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
         finally:
             over.set()
             lister.join()
+
+
+class _LoggedProgress:
+    """Tells a log how far a scan is, now and then."""
+
+    def __init__(self) -> None:
+        self._start = self._told = time.monotonic()
+        self._n_items, self._scanned_s = 0, 0.0
+
+    def __call__(self, row: ItemRow, size_bytes: int) -> None:  # noqa: ARG002 - as the bar's
+        self._n_items, self._scanned_s = self._n_items + 1, self._scanned_s + row.scanned_s
+        now = time.monotonic()
+        if now - self._told < _TELL_S:
+            return
+        self._told = now
+        rate = self._scanned_s / (now - self._start)
+        hours = round(self._scanned_s / 3600, 3)
+        logger.info(
+            "scanning: %d items, %.1f hours of audio, %.0f x realtime",
+            *(self._n_items, hours, rate),
+            extra={"fields": {"items": self._n_items, "hours": hours, "realtime": round(rate, 1), "last": row.item}},
+        )
 
 
 def _bar() -> Progress:

@@ -1,15 +1,20 @@
 """`earmark scan`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from earmark.cli.exit_codes import FAIL_ON
+from earmark.cli.parameters import ShardText, Size, load_config
 from earmark.cli.reading import reading_options
 from earmark.cli.use_options import takes_use
 from earmark.corpus.options import CorpusOptions
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import Use
+
+if TYPE_CHECKING:
+    from earmark.scan import Shard
 
 __all__ = ["scan"]
 
@@ -17,7 +22,7 @@ __all__ = ["scan"]
 @click.command()
 @click.argument("corpus")
 @click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="New or empty folder to write to.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
 @click.option("--allow", type=click.Path(path_type=Path), help="CSV list of cases that count as licensed.")
 @click.option("--ignore", type=click.Path(path_type=Path), help="CSV list of matches and items to leave out.")
@@ -36,7 +41,28 @@ __all__ = ["scan"]
     help="Chance matches to accept an hour.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
+@click.option("--resume", is_flag=True, help="Go on with the scan that --out holds, if any.")
+@click.option("--shard", type=ShardText(), metavar="I/N", help="Scan the I-th of N parts only; see `earmark merge`.")
+@click.option("--min-seconds", type=click.FloatRange(min=0), default=0.0, help="Leave out what is shorter.")
+@click.option("--max-item-size", type=Size(), default="64G", show_default=True, help="Leave out what is larger.")
+@click.option(
+    "--timeout-per-item",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give an item up after so long [default: in proportion to its size and length].",
+)
+@click.option(
+    "--memory-per-item", type=Size(), default="2G", show_default=True, help="Give an item up that needs more."
+)
 @click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=load_config,
+    help="TOML file with any of these; what stands on the command line goes first.",
+)
 @click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
 @reading_options
 @takes_use
@@ -54,6 +80,12 @@ def scan(
     effort: str,
     max_e_value: float,
     jobs: int | None,
+    resume: bool,
+    shard: "Shard | None",
+    min_seconds: float,
+    max_item_size: int,
+    timeout_per_item: float | None,
+    memory_per_item: int,
     fail_on: str | None,
     clean: Path | None,
     reading: CorpusOptions,
@@ -63,22 +95,25 @@ def scan(
     CORPUS is a directory, tar shard, table, manifest or audio file, or the URL of one (s3://bucket/folder); braces
     name several (shard-{000..127}.tar). docs/corpora.md lists the forms.
 
-    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and the log audit.jsonl when it ends. Ctrl-C
-    leaves whole lines in them. A match is `licensed` if a grant of the registry covers the use, `unlicensed` if none
-    does or one forbids it, and `review` where a fact is missing that it depends on.
+    Writes matches.jsonl, items.jsonl and summary.json to --out as it goes, and when it ends the log audit.jsonl and the
+    rows as Parquet too. --out is a new or an empty folder, or with --resume that of a scan that was stopped or killed.
+    A match is `licensed` if a grant of the registry covers the use, `unlicensed` if none does or one forbids it, and
+    `review` where a fact is missing that it depends on.
 
     \b
     Example:
       earmark scan ~/corpus --catalog my.catalog --out scan1 --registry rights.csv \\
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
+      earmark scan --config scan.toml --resume --shard 3/16 --out scan-3
     """  # noqa: D301 - click reads the \b
     from earmark.audit import logged
     from earmark.cli.clean import report_cleaned
     from earmark.cli.exit_codes import FINDINGS, exit_code
     from earmark.cli.progress import scan_progress
     from earmark.cli.table import print_result, stdout_console
+    from earmark.report import write_parquet
     from earmark.report.cleaning import check_clean_out, clean_corpus
-    from earmark.scan import ScanPlan, stop_on_signals
+    from earmark.scan import Limits, ScanPlan, Shard, stop_on_signals
     from earmark.scan import scan as run_scan
 
     plan = ScanPlan(
@@ -93,12 +128,20 @@ def scan(
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
+        limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
+        min_seconds=min_seconds,
+        shard=shard or Shard(),
+        resume=resume,
     )
+    if clean is not None and shard is not None:
+        raise click.UsageError("--clean needs all of the corpus: merge the shards, then use `earmark clean`", ctx)
     if clean is not None:
         check_clean_out(clean, corpus)
     progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
     with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
+    if summary.complete:
+        write_parquet(out)
     print_result(stdout_console(), summary, out)
     code = exit_code(summary, fail_on)
     if clean is not None and summary.complete:

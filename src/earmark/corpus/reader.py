@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -100,8 +101,8 @@ class ItemReader:
             about = os.fstat(file.fileno())
             key = (str(path), about.st_size, about.st_mtime_ns)
         if key is None or key != self._digested[0]:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it can readinto
-            self._digested = key, digest
+            # Of a file that grows no more than it had at first, or that might never end.
+            self._digested = key, _sha256(file, None if key is None else key[1])
         file.seek(0)
         return self._digested[1]
 
@@ -210,3 +211,12 @@ def _fetch(location: str, offset: int, size: int | None) -> BinaryIO:
             target.close()
             raise
     return target
+
+
+def _sha256(file: BinaryIO, size_bytes: int | None) -> str:
+    """Return the digest of a file from where it stands, of so many bytes at most if it has a size."""
+    left, digest = size_bytes or math.inf, hashlib.sha256()  # some files of the system have no size, and contents
+    while left > 0 and (part := file.read(int(min(left, _CHUNK_BYTES)))):
+        digest.update(part)
+        left -= len(part)
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from earmark.report.findings import Finding, odds_in_words, seconds_in_words, worst_findings
 from earmark.report.records import read_items, read_matches, read_summary
+from earmark.report.row_tables import write_parquet
 from earmark.report.story import MatchStory, Story, tell_story
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "seconds_in_words",
     "tell_story",
     "worst_findings",
+    "write_parquet",
 ]

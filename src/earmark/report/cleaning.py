@@ -114,7 +114,7 @@ def clean_corpus(scan: Path, out: Path, policy: CleanPolicy | None = None, *, co
     Raises
     ------
     ScanError
-        If the scan cannot be read or did not go to the end of the corpus, or `out` cannot be used.
+        If the scan cannot be read, did not go to the end of the corpus or is of a shard of it, or `out` cannot be used.
     CorpusError
         If the corpus cannot be read.
     ParameterError
@@ -125,6 +125,9 @@ def clean_corpus(scan: Path, out: Path, policy: CleanPolicy | None = None, *, co
     summary = read_summary(scan)
     if not summary.get("complete"):
         raise ScanError(f"{scan}: the scan did not come to the end of the corpus; finish it first")
+    shard = summary["options"].get("shard")
+    if shard is not None:
+        raise ScanError(f"{scan}: holds shard {shard} of the corpus alone; join all shards with `earmark merge` first")
     location = corpus or str(summary["corpus"])
     check_clean_out(out, location)
     fates = _Fates(scan, policy)

@@ -10,7 +10,7 @@ from earmark.report.records import read_items, read_matches, read_summary
 from earmark.report.tables import Column, Table, write_tables
 from earmark.scan import ItemRow, MatchRow
 
-__all__ = ["ROW_TABLES", "row_table", "write_row_tables"]
+__all__ = ["ROW_TABLES", "row_table", "write_parquet", "write_row_tables"]
 
 ROW_TABLES = ("matches", "items")
 
@@ -60,6 +60,25 @@ def write_row_tables(scan: Path, out: Path, kind: str, name: str) -> None:
         tables += [row_table(scan, other) for other in ROW_TABLES if other != name]
         tables.append(_summary_table(read_summary(scan)))
     write_tables(out, kind, tables)
+
+
+def write_parquet(scan: Path) -> None:
+    """Write `matches.parquet` and `items.parquet` beside the JSON lines of a scan that has come to its end.
+
+    Parameters
+    ----------
+    scan
+        The folder of the scan.
+
+    Raises
+    ------
+    ReportError
+        If they cannot be written.
+    ScanError
+        If the scan cannot be read.
+    """
+    for name in ROW_TABLES:
+        write_row_tables(scan, scan / f"{name}.parquet", "parquet", name)
 
 
 def _summary_table(summary: dict[str, Any]) -> Table:

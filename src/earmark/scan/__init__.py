@@ -1,22 +1,40 @@
 """The scan: every item of a corpus against a catalog and a registry, on all processors, to files of rows."""
 
-from earmark.scan.folder import ITEMS_FILE, MATCHES_FILE, SUMMARY_FILE
+from earmark.scan.folder import SUMMARY_FILE
+from earmark.scan.journal import JOURNAL_FILE
+from earmark.scan.limits import Limits
+from earmark.scan.merging import merge_scans
 from earmark.scan.plan import ScanPlan
-from earmark.scan.rows import SCHEMA_VERSION, ItemRow, MatchRow, row_from_json, row_to_json, worst_status
+from earmark.scan.rows import (
+    ITEMS_FILE,
+    MATCHES_FILE,
+    SCHEMA_VERSION,
+    ItemRow,
+    MatchRow,
+    row_from_json,
+    row_to_json,
+    worst_status,
+)
 from earmark.scan.scanning import scan
+from earmark.scan.shard import Shard, parse_shard
 from earmark.scan.stopping import Stop, stop_on_signals
 from earmark.scan.summary import Summary
 
 __all__ = [
     "ITEMS_FILE",
+    "JOURNAL_FILE",
     "MATCHES_FILE",
     "SCHEMA_VERSION",
     "SUMMARY_FILE",
     "ItemRow",
+    "Limits",
     "MatchRow",
     "ScanPlan",
+    "Shard",
     "Stop",
     "Summary",
+    "merge_scans",
+    "parse_shard",
     "row_from_json",
     "row_to_json",
     "scan",

@@ -2,19 +2,16 @@
 
 import contextlib
 import logging
-import os
-import signal
-from collections.abc import Iterator
 from multiprocessing import connection as mp_connection
-from multiprocessing import get_context, resource_tracker
-from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Self
 
 from earmark.corpus import Item
 from earmark.errors import ScanError
-from earmark.scan.listening import Hearing, Problem
-from earmark.scan.worker import Failure, Ready, WorkerSetup, work
+from earmark.scan.limits import Limits
+from earmark.scan.listening import OUT_OF_MEMORY, Hearing, Problem
+from earmark.scan.worker import Failure, Progress, Ready, WorkerSetup
+from earmark.scan.worker_process import WorkerProcess
 
 __all__ = ["Crew"]
 
@@ -22,28 +19,6 @@ logger = logging.getLogger(__name__)
 
 # A worker that dies before it is ready has no item to blame. So many in a row, and the machine is at fault.
 _MAX_FAILED_STARTS = 3
-_CLOSE_S = 5.0  # a killed process is gone in milliseconds, unless it waits for a disk
-# Every library that starts threads of its own reads one of these as it is loaded.
-_ONE_THREAD = ("MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-
-
-class _Worker:
-    """One process and the line to it."""
-
-    def __init__(self, setup: WorkerSetup) -> None:
-        context = get_context("spawn")
-        self.connection: Connection
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, setup), name="earmark-scan")
-        self.item: Item | None = None
-        self.ready = False
-        with _one_thread_each(), _signals_held_back():
-            self.process.start()
-        theirs.close()
-
-    def end(self) -> None:
-        self.connection.close()
-        self.process.kill()
 
 
 class Crew:
@@ -55,11 +30,13 @@ class Crew:
         What the workers need.
     catalog_digest
         Of the catalog that all of them must have opened.
+    limits
+        What one item may cost.
     """
 
-    def __init__(self, setup: WorkerSetup, catalog_digest: str) -> None:
-        self._setup, self._catalog_digest = setup, catalog_digest
-        self._workers: list[_Worker] = []
+    def __init__(self, setup: WorkerSetup, catalog_digest: str, limits: Limits) -> None:
+        self._setup, self._catalog_digest, self._limits = setup, catalog_digest, limits
+        self._workers: list[WorkerProcess] = []
         self._failed_starts = 0
 
     def __enter__(self) -> Self:
@@ -78,20 +55,21 @@ class Crew:
     def grow_to(self, n_workers: int) -> None:
         """Start workers until there are `n_workers`."""
         while len(self._workers) < n_workers:
-            self._workers.append(_Worker(self._setup))
+            self._workers.append(WorkerProcess(self._setup, self._limits))
 
     def hand(self, item: Item) -> bool:
         """Give an item to a worker that has none; return whether there was one."""
         for worker in self._workers:
             if worker.ready and worker.item is None:
                 with contextlib.suppress(ConnectionError):  # it died idle; `collect` will meet its end
-                    worker.connection.send(item)
-                    worker.item = item
+                    worker.give(item)
                     return True
         return False
 
     def collect(self, timeout_s: float) -> list[tuple[Item, Hearing]]:
-        """Wait until workers have something to say, and return what was heard; what killed a worker is an error.
+        """Wait until workers have something to say, and return what was heard.
+
+        What killed a worker, or held it up for too long, is an error of its item.
 
         Raises
         ------
@@ -109,24 +87,37 @@ class Crew:
             except (EOFError, ConnectionError):
                 heard += self._bury(worker)
                 continue
-            if isinstance(message, Failure):
-                raise message.error
-            if isinstance(message, Ready):
-                self._welcome(worker, message)
-            elif worker.item is not None:
-                heard.append((worker.item, message))
-                worker.item = None
+            heard += self._hear(worker, message)
+        for worker in list(self._workers):
+            words = worker.overdue()
+            if words is not None and not worker.connection.poll():
+                heard += self._give_up(worker, words)
         return heard
 
     def close(self) -> None:
         """End all workers, whatever they are doing. May be called twice."""
         for worker in self._workers:
-            worker.end()
+            worker.kill()
         for worker in self._workers:
-            worker.process.join(_CLOSE_S)
+            worker.join()
         self._workers = []
 
-    def _welcome(self, worker: _Worker, message: Ready) -> None:
+    def _hear(self, worker: WorkerProcess, message: object) -> list[tuple[Item, Hearing]]:
+        """Take a worker's word."""
+        if isinstance(message, Failure):
+            raise message.error
+        if isinstance(message, Ready):
+            self._welcome(worker, message)
+        elif isinstance(message, Progress):
+            worker.decoded_s = message.decoded_s
+        elif isinstance(message, Hearing) and worker.item is not None:
+            item, worker.item = worker.item, None
+            if message.problem is not None and message.problem.kind == OUT_OF_MEMORY:
+                self._retire(worker)
+            return [(item, message)]
+        return []
+
+    def _welcome(self, worker: WorkerProcess, message: Ready) -> None:
         if message.catalog_digest != self._catalog_digest:
             raise ScanError(
                 f"{self._setup.catalog}: the catalog was changed during the scan (it was {self._catalog_digest}, "
@@ -134,61 +125,30 @@ class Crew:
             )
         worker.ready, self._failed_starts = True, 0
 
-    def _bury(self, worker: _Worker) -> list[tuple[Item, Hearing]]:
-        """Take a dead worker off the crew; return its item, if it had one, with what happened."""
+    def _retire(self, worker: WorkerProcess) -> None:
+        """End a worker that memory has run out on: the next item gets one whose memory is in no pieces."""
+        worker.kill()
+        worker.join()
         self._workers.remove(worker)
-        worker.connection.close()
-        worker.process.join(_CLOSE_S)
-        cause = _cause_of_death(worker.process.exitcode)
+
+    def _bury(self, worker: WorkerProcess) -> list[tuple[Item, Hearing]]:
+        """Take a dead worker off the crew; return its item, if it had one, with what happened."""
+        cause = worker.cause_of_death()
+        return self._dismiss(worker, "worker died", f"the worker process {cause}")
+
+    def _give_up(self, worker: WorkerProcess, words: str) -> list[tuple[Item, Hearing]]:
+        """End a worker that takes too long; return its item, if it had one, with what happened."""
+        worker.kill()
+        worker.join()
+        return self._dismiss(worker, "took too long", words)
+
+    def _dismiss(self, worker: WorkerProcess, kind: str, words: str) -> list[tuple[Item, Hearing]]:
+        self._workers.remove(worker)
         if worker.item is not None:
-            logger.warning("item %r: the worker process %s", worker.item.id, cause)
-            problem = Problem(kind="worker died", words=f"the worker process {cause}")
-            return [(worker.item, Hearing(outcome="error", problem=problem))]
+            logger.warning("item %r: %s", worker.item.id, words)
+            return [(worker.item, Hearing(outcome="error", problem=Problem(kind=kind, words=words)))]
         if not worker.ready:
             self._failed_starts += 1
         if self._failed_starts >= _MAX_FAILED_STARTS:
-            raise ScanError(f"worker processes do not start: {self._failed_starts} in a row, and the last one {cause}")
+            raise ScanError(f"worker processes do not start: {self._failed_starts} in a row, and the last one: {words}")
         return []
-
-
-def _cause_of_death(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "does not answer any more"
-    if exitcode >= 0:
-        return f"ended with exit code {exitcode}"
-    try:
-        name = signal.Signals(-exitcode).name
-    except ValueError:
-        name = f"signal {-exitcode}"
-    hint = " (the system does that when memory runs out)" if name == "SIGKILL" else ""
-    return f"was ended by {name}{hint}"
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes started here use one thread: there is one for every processor already."""
-    before = {name: os.environ.get(name) for name in _ONE_THREAD}
-    os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextlib.contextmanager
-def _signals_held_back() -> Iterator[None]:
-    """Start processes that Ctrl-C and SIGTERM to the whole group do not reach: the parent decides what becomes of them.
-
-    A blocked signal stays blocked over exec, from the new process's first instruction on.
-    """
-    # The tracker's start unblocks these signals, so it must come before.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -14,7 +14,7 @@ from earmark.scan.judging import ItemRecord, union_s
 from earmark.scan.listening import Problem
 from earmark.scan.rows import ItemRow, MatchRow, worst_status
 
-__all__ = ["ALLOW", "IGNORE", "Lists", "exempt", "lists_in_summary", "read_lists", "used_entries"]
+__all__ = ["ALLOW", "IGNORE", "Lists", "exempt", "lists_in_summary", "named", "read_lists", "used_entries", "with_used"]
 
 ALLOW, IGNORE = "allow list", "ignore list"
 _ALLOWED = re.compile(rf"{ALLOW}, line (\d+): ")
@@ -52,7 +52,7 @@ def read_lists(allow: Path | None, ignore: Path | None, today: date) -> Lists:
         allow=None if allow is None else read_case_list(allow, today),
         ignore=None if ignore is None else read_case_list(ignore, today),
     )
-    for cases in (lists.allow, lists.ignore):
+    for _, cases in named(lists):
         if cases is None:
             continue
         for entry in cases.expired[:_MAX_REPORTED]:
@@ -155,14 +155,29 @@ def used_entries(item: ItemRow, matches: Iterable[MatchRow]) -> Counter[tuple[st
     return used
 
 
-def lists_in_summary(lists: Lists, used: Counter[tuple[str, int]]) -> dict[str, Any] | None:
-    """Return what a summary says of the lists: digests, numbers, lines that have expired, and those that were used."""
+def named(lists: Lists) -> tuple[tuple[str, CaseList | None], ...]:
+    """Return the lists with their names."""
+    return ((ALLOW, lists.allow), (IGNORE, lists.ignore))
+
+
+def lists_in_summary(lists: Lists) -> dict[str, Any] | None:
+    """Return what is to be said of the lists before they were used: digests, numbers, lines that have expired."""
     if lists.allow is None and lists.ignore is None:
         return None
-    return {name: _in_summary(name, cases, used) for name, cases in ((ALLOW, lists.allow), (IGNORE, lists.ignore))}
+    return {name: _in_summary(cases) for name, cases in named(lists)}
 
 
-def _in_summary(name: str, cases: CaseList | None, used: Counter[tuple[str, int]]) -> dict[str, Any] | None:
+def with_used(said: dict[str, Any] | None, used: Counter[tuple[str, int]]) -> dict[str, Any] | None:
+    """Return what `lists_in_summary` said, with the lines that were used and how often."""
+    if said is None:
+        return None
+    return {
+        name: about and {**about, "used": {str(line): n for (of, line), n in sorted(used.items()) if of == name}}
+        for name, about in said.items()
+    }
+
+
+def _in_summary(cases: CaseList | None) -> dict[str, Any] | None:
     if cases is None:
         return None
     return {
@@ -170,5 +185,4 @@ def _in_summary(name: str, cases: CaseList | None, used: Counter[tuple[str, int]
         "sha256": cases.digest,
         "entries": len(cases.entries),
         "expired": [entry.line for entry in cases.expired],
-        "used": {str(line): n for (of, line), n in sorted(used.items()) if of == name},
     }

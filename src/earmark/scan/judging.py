@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from earmark.catalog import Track
-from earmark.corpus import Item, Skipped, Unlistable
+from earmark.corpus import Skipped, Unlistable
 from earmark.matching import Match
 from earmark.rights import Recording, Registry, Use, Verdict, decide
 from earmark.scan.listening import Hearing, Problem
@@ -52,16 +52,16 @@ class Judge:
         self._registry, self._use = registry, use
         self._verdicts: dict[Recording, Verdict] = {}
 
-    def judge(self, item: Item, hearing: Hearing) -> ItemRecord:
+    def judge(self, item_id: str, hearing: Hearing) -> ItemRecord:
         """Return the record of an item that was listened to."""
-        matches = tuple(self._match_row(item.id, match, track) for match, track in hearing.found)
+        matches = tuple(self._match_row(item_id, match, track) for match, track in hearing.found)
         status: ItemStatus
         if hearing.outcome == "heard":
             status = worst_status({match.status for match in matches}) or "unmatched"  # type: ignore[assignment]
         else:
             status = "error" if hearing.outcome == "error" else "skipped"
         row = ItemRow(
-            item=item.id,
+            item=item_id,
             sha256=hearing.sha256,
             duration_s=None if hearing.duration_s is None else round(hearing.duration_s, 3),
             scanned_s=round(hearing.scanned_s, 3),

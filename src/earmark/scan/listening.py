@@ -1,7 +1,12 @@
 """From an item to what is heard in it: decoded, fingerprinted and matched, with no word yet about rights."""
 
 import dataclasses
+import io
 import logging
+import math
+import os
+from collections.abc import Callable
+from typing import BinaryIO
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
@@ -10,11 +15,13 @@ from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudio
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 
-__all__ = ["Hearing", "Listener", "Problem", "shortest_s"]
+__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s", "too_large"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
+OUT_OF_MEMORY = "too much memory"
+"""Kind of the problem of an item that memory did not suffice for."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +69,9 @@ class Hearing:
     problem: Problem | None = None
 
 
+_OUT_OF_MEMORY = Problem(kind=OUT_OF_MEMORY, words="needs more memory than a worker may use for an item")
+
+
 class Listener:
     """Listens to items, one after the other.
 
@@ -73,10 +83,28 @@ class Listener:
         The model that the catalog was made with.
     effort, max_e_value
         As for `Matcher`.
+    min_seconds
+        Recordings with less audio are left out by rule.
+    max_bytes
+        Items with more bytes are left out by rule, which for some only opening tells; None takes all.
+    on_progress
+        Called in the middle of an item with the seconds decoded so far.
     """
 
-    def __init__(self, catalog: Catalog, model: Model, *, effort: str, max_e_value: float) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        model: Model,
+        *,
+        effort: str,
+        max_e_value: float,
+        min_seconds: float = 0.0,
+        max_bytes: int | None = None,
+        on_progress: Callable[[float], None] | None = None,
+    ) -> None:
         self._catalog, self._model = catalog, model
+        self._min_seconds, self._on_progress = min_seconds, on_progress
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._reader = ItemReader()
         self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
 
@@ -91,15 +119,22 @@ class Listener:
         sha256 = None
         try:
             with self._reader.open(item) as file:
+                before, size_bytes = _state(file), file.seek(0, io.SEEK_END)
+                if size_bytes > self._max_bytes:
+                    return too_large(size_bytes, int(self._max_bytes))
+                file.seek(0)
                 sha256 = self._reader.sha256(item, file)
                 with stream(file, name=_NAME, start_s=item.start_s, duration_s=item.duration_s) as recording:
-                    return self._hear(recording, sha256)
+                    hearing = self._hear(recording, sha256)
+                return _with_change(hearing, before, _state(file))
         except CatalogError:
             raise
         except AudioError as error:
             problem = Problem(kind="not decodable", words=_words(error))
         except CorpusError as error:
             problem = Problem(kind="not readable", words=str(error))
+        except MemoryError:
+            problem = _OUT_OF_MEMORY
         except OSError as error:
             problem = Problem(kind="not readable", words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others
@@ -117,10 +152,15 @@ class Listener:
         try:
             for y in recording:
                 fingerprinter.push(y)
+                if self._on_progress is not None:
+                    self._on_progress(recording.decoded_s)
             duration_s = recording.decoded_s
         except TruncatedAudioError as error:
             duration_s = _declared_s(recording)
             problems.append(Problem(kind="truncated", words=_words(error)))
+        except MemoryError:
+            duration_s = _declared_s(recording)
+            problems.append(_OUT_OF_MEMORY)
         if recording.n_nonfinite:
             words = f"{recording.n_nonfinite:,} samples are NaN or infinite and were read as silence"
             problems.append(Problem(kind="samples not finite", words=words))
@@ -130,7 +170,7 @@ class Listener:
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s
-        if len(fingerprint.patches):
+        if len(fingerprint.patches) and recording.decoded_s >= self._min_seconds:
             found = tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
         else:
             # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
@@ -148,9 +188,19 @@ class Listener:
         )
 
     def _too_short(self, recording: AudioStream) -> Problem:
-        least_s = shortest_s(self._model.config)
-        words = f"{recording.decoded_s:.3f} s of audio; nothing under {least_s:.2f} s can be matched"
-        return Problem(kind="too short", words=words)
+        least_s, asked_s = shortest_s(self._model.config), self._min_seconds
+        rule = (
+            f"asked for are {asked_s:g} s or more"
+            if asked_s > least_s
+            else f"nothing under {least_s:.2f} s can be matched"
+        )
+        return Problem(kind="too short", words=f"{recording.decoded_s:.3f} s of audio; {rule}")
+
+
+def too_large(size_bytes: int, max_bytes: int) -> Hearing:
+    """Return that an item is left out for its size."""
+    words = f"{size_bytes:,} bytes; asked for are {max_bytes:,} or less"
+    return Hearing(outcome="skipped", problem=Problem(kind="too large", words=words))
 
 
 def shortest_s(config: FingerprintConfig) -> float:
@@ -162,6 +212,28 @@ def shortest_s(config: FingerprintConfig) -> float:
     2.08
     """
     return ((config.patch_frames - 1) * config.hop_length + config.n_fft) / config.sr
+
+
+def _state(file: BinaryIO) -> tuple[int, int] | None:
+    """Return size and time of change of an open file, None of what is no file of the system."""
+    if not isinstance(file, io.BufferedReader):  # to ask a spooled file for its number moves it to the disk
+        return None
+    try:
+        about = os.fstat(file.fileno())
+    except OSError:  # io.UnsupportedOperation is one
+        return None
+    return about.st_size, about.st_mtime_ns
+
+
+def _with_change(hearing: Hearing, before: tuple[int, int] | None, after: tuple[int, int] | None) -> Hearing:
+    """Add that a file was written to while it was read: nobody knows then of which bytes the digest is."""
+    if before is None or after is None or before == after:
+        return hearing
+    words = f"changed while it was read: had {before[0]:,} bytes, has {after[0]:,} bytes"
+    problem = Problem(kind="changed while read", words=words)
+    problems = [problem] if hearing.problem is None else [problem, hearing.problem]
+    outcome = "error" if hearing.outcome == "skipped" else hearing.outcome
+    return dataclasses.replace(hearing, outcome=outcome, sha256=None, problem=_joined(problems))
 
 
 def _declared_s(recording: AudioStream) -> float | None:

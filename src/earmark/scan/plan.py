@@ -9,6 +9,8 @@ from earmark.corpus import CorpusOptions
 from earmark.errors import ParameterError
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import SCOPES, Use
+from earmark.scan.limits import Limits, check_limits
+from earmark.scan.shard import Shard
 
 __all__ = ["ScanPlan", "available_processors", "check_plan"]
 
@@ -26,7 +28,7 @@ class ScanPlan:
     catalog
         Folder of the catalog.
     out
-        A new or an empty folder, outside the corpus.
+        A folder outside the corpus: new or empty, or with `resume` one that a scan of the same plan has begun.
     registry
         File of the license registry; None if there is none.
     allow, ignore
@@ -39,6 +41,14 @@ class ScanPlan:
         Chance matches to accept in an hour of audio [> 0].
     jobs
         Worker processes [>= 1]; None is one for each processor that this process may use.
+    limits
+        What one item may cost.
+    min_seconds
+        Items with less audio are left out by rule [>= 0].
+    shard
+        The part of the corpus to scan.
+    resume
+        Whether to go on with what `out` holds; a scan that was not begun yet is begun.
     """
 
     corpus: str | Path
@@ -52,6 +62,10 @@ class ScanPlan:
     effort: str = DEFAULT_EFFORT
     max_e_value: float = DEFAULT_MAX_E_VALUE
     jobs: int | None = None
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    min_seconds: float = 0.0
+    shard: Shard = dataclasses.field(default_factory=Shard)
+    resume: bool = False
 
 
 def check_plan(plan: ScanPlan) -> None:
@@ -68,6 +82,11 @@ def check_plan(plan: ScanPlan) -> None:
         raise ParameterError(f"max_e_value must be a number above 0, got {plan.max_e_value}")
     if plan.jobs is not None and plan.jobs < 1:
         raise ParameterError(f"jobs must be at least 1, got {plan.jobs}")
+    if not (plan.min_seconds >= 0 and math.isfinite(plan.min_seconds)):
+        raise ParameterError(f"min_seconds must be a number of at least 0, got {plan.min_seconds}")
+    if not 1 <= plan.shard.index <= plan.shard.count:
+        raise ParameterError(f"shard must be I/N with I from 1 to N, got {plan.shard}")
+    check_limits(plan.limits)
     if plan.use.scope is not None and plan.use.scope not in SCOPES:
         raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {plan.use.scope!r}")
 

@@ -7,7 +7,20 @@ from typing import Any, Literal, TypeVar
 
 from earmark.errors import ScanError
 
-__all__ = ["SCHEMA_VERSION", "ItemRow", "ItemStatus", "MatchRow", "row_from_json", "row_to_json", "worst_status"]
+__all__ = [
+    "ITEMS_FILE",
+    "MATCHES_FILE",
+    "SCHEMA_VERSION",
+    "ItemRow",
+    "ItemStatus",
+    "MatchRow",
+    "row_from_json",
+    "row_to_json",
+    "worst_status",
+]
+
+ITEMS_FILE, MATCHES_FILE = "items.jsonl", "matches.jsonl"
+"""Names of the files of rows in the folder of a scan."""
 
 SCHEMA_VERSION = 1
 """Version of the rows and of the summary; it grows when a column changes its meaning or goes."""

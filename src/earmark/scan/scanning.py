@@ -1,45 +1,54 @@
 """The query path composed: a corpus is listed, listened to by a crew of workers, judged, and written down."""
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
 
-from earmark.catalog import open_catalog
-from earmark.corpus import Entry, Item, list_corpus
-from earmark.fingerprint import load_model
+from earmark.catalog import Catalog, open_catalog
+from earmark.corpus import ItemReader, list_corpus
+from earmark.errors import ScanError
+from earmark.fingerprint import Model, load_model
 from earmark.matching import Matcher
-from earmark.rights import Recording, decide, read_registry
+from earmark.rights import Recording, Registry, decide, read_registry
+from earmark.scan.change import difference
 from earmark.scan.crew import Crew
-from earmark.scan.exemptions import exempt, read_lists
+from earmark.scan.exemptions import Lists, exempt, named, read_lists
 from earmark.scan.folder import ScanFolder, check_out
-from earmark.scan.judging import ItemRecord, Judge, unheard
+from earmark.scan.journal import JOURNAL_FILE, Header, Mark, differences, read_header
+from earmark.scan.judging import Judge, unheard
 from earmark.scan.listening import Hearing
 from earmark.scan.plan import ScanPlan, available_processors, check_plan
-from earmark.scan.rows import ItemRow
+from earmark.scan.procession import Engine, Procession, Settled
+from earmark.scan.rows import SCHEMA_VERSION, ItemRow
+from earmark.scan.shard import ShardedListing
 from earmark.scan.stopping import Stop
-from earmark.scan.summary import Circumstances, Summary, Tally, summarise
+from earmark.scan.summary import Summary, circumstances, iso, summarise
+from earmark.scan.tally import Tally
 from earmark.scan.worker import WorkerSetup
 
 __all__ = ["scan"]
 
-# Records that wait for an earlier item, per worker: with items of 4 minutes some 10 s of work, a few hundred kB.
-_WINDOW = 64
-_POLL_S = 0.2  # how long a request to stop may go unnoticed
+logger = logging.getLogger(__name__)
+
+OnItem = Callable[[ItemRow, int], None]
 
 
-def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow, int], None] | None = None) -> Summary:
-    """Scan a corpus and write `matches.jsonl`, `items.jsonl` and `summary.json`.
+def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = None) -> Summary:
+    """Scan a corpus and write `matches.jsonl`, `items.jsonl`, `summary.json` and `journal.jsonl`.
 
-    Lines come in the order of the item ids, however many workers there are, and are written as the scan goes. A
-    scan that is stopped leaves whole lines, each true, and a summary that says that it is not complete. Workers are
-    started with `spawn`: a script that calls this must do so under ``if __name__ == "__main__":``.
+    Lines come in the order of the listing, however many workers there are, and are written as the scan goes. A scan
+    that is stopped leaves whole lines, each true, and a summary that says that it is not complete; the same plan with
+    `resume` goes on with it. Workers are started with `spawn`: a script that calls this must do so under
+    ``if __name__ == "__main__":``.
 
     Parameters
     ----------
     plan
         What to do.
     stop
-        Looked at a few times a second; once it is asked for, the items being listened to are given up.
+        Looked at a few times a second; once it is asked for, no further item is begun.
     on_item
         Called with the row of each item as it is written, and with the item's size in bytes.
 
@@ -54,86 +63,150 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: Callable[[ItemRow
         If corpus, catalog, registry or options cannot be used; nothing has been written then. A CatalogError may
         also come later, when damage comes to light.
     ScanError
-        If `plan.out` cannot be used, or workers cannot be started.
+        If `plan.out` cannot be used, workers cannot be started, or the scan to resume was of another plan or another
+        state of the corpus; what was written before is left as it was then.
     """
     check_plan(plan)
-    check_out(plan.out, plan.corpus)
+    check_out(plan.out, plan.corpus, resume=plan.resume)
     model = load_model()
     catalog = open_catalog(plan.catalog, model)
     Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    entries = list_corpus(str(plan.corpus), plan.reading)
-    started = datetime.now(UTC)
-    lists = read_lists(plan.allow, plan.ignore, started.date())
-    about = Circumstances(plan=plan, catalog=catalog, model=model, registry=registry, started=started, lists=lists)
-    setup = WorkerSetup(catalog=plan.catalog, effort=plan.effort, max_e_value=plan.max_e_value)
-    stop, tally, judge = stop or Stop(), Tally(), Judge(registry, plan.use)
-    with ScanFolder(plan.out) as folder:
-        folder.write_summary(summarise(about, tally, now=about.started, complete=False, stopped_by=None))
-        stopped_by: str | None = "an error"
-        try:
-            with Crew(setup, catalog.digest) as crew:
-                jobs = plan.jobs or available_processors()
-                for entry, hearing in _hearings(entries, crew, jobs, stop):
-                    record = exempt(lists, _record(entry, hearing, judge))
-                    folder.append(record)
-                    tally.add(record)
-                    if on_item is not None:
-                        on_item(record.item, (entry.size_bytes or 0) if isinstance(entry, Item) else 0)
-            stopped_by = stop.reason
-        except KeyboardInterrupt:
-            stopped_by = "SIGINT"
-            raise
-        finally:
-            complete = stopped_by is None
-            summary = summarise(about, tally, now=datetime.now(UTC), complete=complete, stopped_by=stopped_by)
-            folder.write_summary(summary)
+    list_corpus(str(plan.corpus), plan.reading)  # likewise
+    setup = WorkerSetup(
+        catalog=plan.catalog,
+        effort=plan.effort,
+        max_e_value=plan.max_e_value,
+        min_seconds=plan.min_seconds,
+        memory_bytes=plan.limits.memory_bytes,
+        max_bytes=plan.limits.max_bytes,
+    )
+    lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
+    header = _header(plan, catalog, model, registry, lists)
+    with ScanFolder(plan.out, header) as folder:
+        changed = differences(folder.header.about["versions"], header.about["versions"])
+        if changed:
+            logger.warning(
+                "libraries changed since the scan was begun, results can differ in small things: %s", changed
+            )
+        run = _Run(plan, Judge(registry, plan.use), lists, folder, on_item)
+        run.replay()
+        with Crew(setup, catalog.digest, plan.limits) as crew:
+            return _write_all(run, folder, crew, stop or Stop())
+
+
+def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> Summary:
+    """Scan what is left, and leave files behind that are true whatever happens."""
+    run.write_summary(complete=False, stopped_by=None)
+    stopped_by: str | None = "an error"
+    try:
+        stopped_by = None if run.go_on(engine, stop) else stop.reason
+    except KeyboardInterrupt:
+        stopped_by = "SIGINT"
+        raise
+    finally:
+        with contextlib.suppress(ScanError):  # it was the disk that failed: then no chunk, and a summary if it can be
+            folder.complete_chunk(run.elapsed_s, at_once=True)
+        summary = run.write_summary(complete=stopped_by is None, stopped_by=stopped_by)
     return summary
 
 
-def _record(entry: Entry, hearing: Hearing | None, judge: Judge) -> ItemRecord:
-    if isinstance(entry, Item):
-        return judge.judge(entry, hearing or Hearing(outcome="error"))
-    return unheard(entry)
+def _first_day(plan: ScanPlan) -> date:
+    """Return the day on which a scan was begun: what has expired is asked on that day, however often it is resumed."""
+    begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
+    return datetime.now(UTC).date() if begun is None else datetime.fromisoformat(begun.started).date()
 
 
-class _Place:
-    """An entry of the listing in the queue, with what was heard of it once that is known."""
+def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
+    """Return the header of a scan that starts now."""
+    about = circumstances(plan, catalog, model, registry, lists)
+    digests = {
+        "earmark_version": about["earmark_version"],
+        "schema_version": SCHEMA_VERSION,
+        "catalog": catalog.digest,
+        "model": model.digest,
+        "config": model.config.digest,
+        "registry": None if registry is None else registry.digest,
+        **{name: None if cases is None else [cases.digest, len(cases.expired)] for name, cases in named(lists)},
+    }
+    return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
 
-    __slots__ = ("entry", "hearing", "settled")
 
-    def __init__(self, entry: Entry) -> None:
-        self.entry = entry
-        self.hearing: Hearing | None = None
-        self.settled = not isinstance(entry, Item)
+class _Run:
+    """One run of a scan, from the replay of those before to the last chunk."""
 
+    def __init__(self, plan: ScanPlan, judge: Judge, lists: Lists, folder: ScanFolder, on_item: OnItem | None) -> None:
+        self._plan, self._judge, self._lists, self._folder, self._on_item = plan, judge, lists, folder, on_item
+        self._listing = ShardedListing(list_corpus(str(plan.corpus), plan.reading), plan.shard)
+        self._tally = Tally()
+        self._start = time.monotonic()
 
-def _hearings(entries: Iterator[Entry], crew: Crew, jobs: int, stop: Stop) -> Iterator[tuple[Entry, Hearing | None]]:
-    """Yield the entries in their order, each item with what was heard; after a stop, those that are finished."""
-    queue: deque[_Place] = deque()  # all entries that were read and not yet yielded
-    places: dict[str, _Place] = {}  # those of them that are not settled
-    waiting: deque[Item] = deque()  # those of them that no worker has yet
-    at_end = False
-    while stop.reason is None and (queue or not at_end):
-        while not at_end and len(queue) < _WINDOW * jobs and len(waiting) < jobs:
-            entry = next(entries, None)
-            if entry is None:
-                at_end = True
-                break
-            queue.append(_Place(entry))
-            if isinstance(entry, Item):
-                places[entry.id] = queue[-1]
-                waiting.append(entry)
-        crew.grow_to(min(jobs, crew.n_busy + len(waiting)))
-        while waiting and crew.hand(waiting[0]):
-            waiting.popleft()
-        while queue and queue[0].settled:
-            place = queue.popleft()
-            yield place.entry, place.hearing
-        for item, hearing in crew.collect(_POLL_S if places else 0.0):
-            place = places.pop(item.id)
-            place.hearing, place.settled = hearing, True
-    for place in queue:
-        if place.settled:
-            yield place.entry, place.hearing
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds that this run and those before it have taken."""
+        now = 0.0 if self._folder.finished else time.monotonic() - self._start
+        return self._folder.elapsed_s + now
+
+    def replay(self) -> None:
+        """Count what earlier runs have completed, and make sure that the corpus still begins with it.
+
+        Of a scan that had come to its end, make sure that nothing was added since.
+        """
+        with ItemReader() as reader:
+            for record, mark in self._folder.recorded():
+                changed = difference(next(self._listing, None), record.item, mark, reader)
+                if changed is not None:
+                    raise self._changed(changed)
+                self._tally.add(record)
+        finished = self._folder.finished
+        if finished is not None:
+            n_listed = self._listing.exhaust()
+            if (n_listed, self._listing.sha256) != (finished.listed, finished.listing_sha256):
+                raise self._changed(f"it had {finished.listed:,} entries and has {n_listed:,}, or other ones")
+
+    def go_on(self, engine: Engine, stop: Stop) -> bool:
+        """Scan the rest, and return whether that came to its end."""
+        jobs = self._plan.jobs or available_processors()
+        procession = Procession(self._listing, engine, jobs, self._plan.limits, stop)
+        for settled in procession:
+            for one in settled:
+                self._write(one)
+            self._folder.complete_chunk(self.elapsed_s)
+        if procession.is_over:
+            self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+        return procession.is_over
+
+    def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
+        """Write the summary of what there is so far, and return it."""
+        summary = summarise(
+            self._folder.header,
+            self._tally,
+            now=datetime.now(UTC),
+            elapsed_s=self.elapsed_s,
+            complete=complete,
+            stopped_by=stopped_by,
+        )
+        self._folder.write_summary(summary)
+        return summary
+
+    def _changed(self, how: str) -> ScanError:
+        corpus = str(self._plan.corpus)
+        return ScanError(f"the corpus {corpus!r} was changed since the scan was begun: {how}; scan into a new folder")
+
+    def _write(self, one: Settled) -> None:
+        if one.left_out is not None:
+            record = unheard(one.left_out)
+        else:
+            record = self._judge.judge(one.id, one.hearing or Hearing(outcome="error"))
+        record = exempt(self._lists, record)
+        mark = Mark(
+            size_bytes=one.size_bytes,
+            modified_ns=one.modified_ns,
+            decoded_s=record.decoded_s,
+            problem=None if record.problem is None else record.problem.kind,
+        )
+        self._folder.append(record, mark)
+        self._tally.add(record)
+        if self._on_item is not None:
+            self._on_item(record.item, one.size_bytes or 0)

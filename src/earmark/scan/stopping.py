@@ -9,19 +9,23 @@ __all__ = ["Stop", "stop_on_signals"]
 
 
 class Stop:
-    """A request to stop, made at most once.
+    """A request to stop.
 
     Attributes
     ----------
     reason
-        Who asked, such as "SIGINT"; None as long as nobody did.
+        Who asked first, such as "SIGINT"; None as long as nobody did.
+    at_once
+        Whether the items that are being listened to are not even to be finished.
     """
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.at_once = False
 
     def ask(self, reason: str) -> None:
-        """Ask for the stop; the first reason counts."""
+        """Ask for the stop; the first reason counts. Ctrl-C is in a hurry, and so is whoever asks twice."""
+        self.at_once = self.reason is not None or reason == "SIGINT"
         self.reason = self.reason or reason
 
 

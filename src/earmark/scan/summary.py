@@ -2,27 +2,23 @@
 
 import dataclasses
 import importlib.metadata
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 from earmark import __version__
 from earmark.catalog import Catalog
+from earmark.errors import ScanError
 from earmark.fingerprint import Model
 from earmark.rights import Registry, format_share
-from earmark.scan.exemptions import Lists, lists_in_summary, used_entries
-from earmark.scan.judging import ItemRecord, union_s
+from earmark.scan.exemptions import Lists, lists_in_summary, with_used
+from earmark.scan.journal import Header
 from earmark.scan.listening import shortest_s
 from earmark.scan.plan import ScanPlan
 from earmark.scan.rows import SCHEMA_VERSION
+from earmark.scan.tally import Tally, hours
 
-__all__ = ["Circumstances", "Summary", "Tally", "summarise"]
+__all__ = ["Summary", "circumstances", "iso", "summarise"]
 
-_STATUSES = ("unmatched", "licensed", "unlicensed", "review", "error", "skipped")
-_VERDICTS = ("licensed", "unlicensed", "review")
-# Reasons counted one by one; those of a listing can name directories, and there may be any number of them.
-_MAX_REASONS = 50
-_OTHER_REASONS = "other reasons"
 _LIBRARIES = ("av", "faiss-cpu", "numba", "numpy", "soundfile")
 
 # What each effort is blind to; measured by benchmarks/accuracy.py.
@@ -43,7 +39,8 @@ _LIMITS = {
 }
 _LIMITS_OF_ALL = (
     "Excerpts under {shortest_s:.2f} s cannot be found; those under 5 s, and music well below speech or noise, can be "
-    "missed. Other recordings of the same work (covers, live versions) are not looked for."
+    "missed. Other recordings of the same work (covers, live versions, re-recordings) are not looked for, and neither "
+    "is music that a dataset holds as tokens of a codec or as features instead of sound."
 )
 
 
@@ -62,7 +59,7 @@ class Summary:
     stopped_by
         What stopped a scan that is not complete, such as "SIGINT".
     started, finished
-        UTC; `finished` is None while the scan goes on.
+        UTC; `started` is when the first of all runs began, `finished` is None while the scan goes on.
     corpus
         As it was given.
     options
@@ -83,11 +80,11 @@ class Summary:
     matches
         How many matches there are of each status, and in all; several track ids of one recording count once.
     hours
-        Hours of audio `listed` (as far as their length is known), `decoded` and `scanned`.
+        Hours of audio `listed`, `decoded`, `scanned`, `failed` and `skipped` by rule, as far as their length is known.
     matched_s
         Seconds of items in matches of each status, and in any match.
     elapsed_s
-        Seconds that the scan took.
+        Seconds that the scan took, all its runs together.
     rates
         Hours of audio scanned in an hour (`realtime`), and items a second.
     errors, skipped
@@ -127,143 +124,70 @@ class Summary:
     versions: dict[str, str]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class Circumstances:
-    """What is known of a scan before its first item.
-
-    Attributes
-    ----------
-    plan
-        What was asked for.
-    catalog, model, registry
-        With what.
-    started
-        When, in UTC.
-    lists
-        What a person has decided already.
-    """
-
-    plan: ScanPlan
-    catalog: Catalog
-    model: Model
-    registry: Registry | None
-    started: datetime
-    lists: Lists = dataclasses.field(default_factory=Lists)
-
-
-class Tally:
-    """Counts the records of a scan as they come."""
-
-    def __init__(self) -> None:
-        self.items: Counter[str] = Counter()
-        self.matches: Counter[str] = Counter()
-        self.matched_s = dict.fromkeys(_VERDICTS, 0.0)
-        self.problems: dict[str, Counter[str]] = {"error": Counter(), "skipped": Counter()}
-        self.list_entries: Counter[tuple[str, int]] = Counter()
-        self.n_matches = 0
-        self.n_with_problems = 0
-        self.listed_s = self.decoded_s = self.scanned_s = self.any_matched_s = 0.0
-
-    def add(self, record: ItemRecord) -> None:
-        """Count one item."""
-        item = record.item
-        self.items[item.status] += 1
-        self.listed_s += item.duration_s or 0.0
-        self.decoded_s += record.decoded_s
-        self.scanned_s += item.scanned_s
-        self.any_matched_s += item.matched_s
-        self.n_matches += item.matches
-        self.list_entries += used_entries(item, record.matches)
-        for status in _VERDICTS:
-            those = [match for match in record.matches if match.status == status]
-            self.matches[status] += len({match.group_id for match in those})
-            self.matched_s[status] += union_s(those)
-        if record.problem is not None:
-            self._add_problem("skipped" if item.status == "skipped" else "error", record.problem.kind)
-
-    def _add_problem(self, outcome: str, kind: str) -> None:
-        counts = self.problems[outcome]
-        counts[kind if kind in counts or len(counts) < _MAX_REASONS else _OTHER_REASONS] += 1
-        self.n_with_problems += outcome == "error"
+def circumstances(
+    plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists
+) -> dict[str, Any]:
+    """Return what is known of a scan before its first item, under the names that it has in a summary."""
+    config = model.config
+    return {
+        "earmark_version": __version__,
+        "corpus": _text(plan.corpus),
+        "options": _options(plan),
+        "registry": None if registry is None else {"path": _text(plan.registry), "sha256": registry.digest},
+        "lists": lists_in_summary(lists),
+        "catalog": {
+            "path": _text(plan.catalog),
+            "digest": catalog.digest,
+            "tracks": catalog.n_tracks,
+            "hours": hours(catalog.duration_s),
+        },
+        "model_digest": model.digest,
+        "config_digest": config.digest,
+        "limits": f"{_LIMITS[plan.effort]} {_LIMITS_OF_ALL.format(shortest_s=shortest_s(config))}",
+        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+    }
 
 
-def summarise(about: Circumstances, tally: Tally, *, now: datetime, complete: bool, stopped_by: str | None) -> Summary:
+def summarise(
+    header: Header, tally: Tally, *, now: datetime, elapsed_s: float, complete: bool, stopped_by: str | None
+) -> Summary:
     """Return the summary of a scan, finished or not.
 
     Parameters
     ----------
-    about
-        What was known before.
+    header
+        What was known before: `about` is from `circumstances`.
     tally
         What came since.
     now
         In UTC.
+    elapsed_s
+        Seconds that the scan has taken; less than since its start, if it was resumed.
     complete, stopped_by
         As in `Summary`.
+
+    Raises
+    ------
+    ScanError
+        If what the header has of a summary is not all of it.
     """
-    elapsed_s = max((now - about.started).total_seconds(), 1e-3)
+    elapsed_s = max(elapsed_s, 1e-3)
     n_items = sum(tally.items.values())
-    config = about.model.config
-    return Summary(
-        schema_version=SCHEMA_VERSION,
-        earmark_version=__version__,
-        complete=complete,
-        stopped_by=stopped_by,
-        started=_iso(about.started),
-        finished=_iso(now) if complete or stopped_by else None,
-        corpus=_text(about.plan.corpus),
-        options=_options(about.plan),
-        registry=None
-        if about.registry is None
-        else {"path": _text(about.plan.registry), "sha256": about.registry.digest},
-        lists=lists_in_summary(about.lists, tally.list_entries),
-        catalog={
-            "path": _text(about.plan.catalog),
-            "digest": about.catalog.digest,
-            "tracks": about.catalog.n_tracks,
-            "hours": _hours(about.catalog.duration_s),
-        },
-        model_digest=about.model.digest,
-        config_digest=config.digest,
-        items={**{status: tally.items[status] for status in _STATUSES}, "total": n_items},
-        items_with_problems=tally.n_with_problems,
-        matches={**{status: tally.matches[status] for status in _VERDICTS}, "total": tally.n_matches},
-        hours={
-            "listed": _hours(tally.listed_s),
-            "decoded": _hours(tally.decoded_s),
-            "scanned": _hours(tally.scanned_s),
-        },
-        matched_s={
-            **{status: round(tally.matched_s[status], 3) for status in _VERDICTS},
-            "any": round(tally.any_matched_s, 3),
-        },
-        elapsed_s=round(elapsed_s, 3),
-        rates={"realtime": round(tally.scanned_s / elapsed_s, 1), "items_per_s": round(n_items / elapsed_s, 2)},
-        errors=dict(tally.problems["error"].most_common()),
-        skipped=dict(tally.problems["skipped"].most_common()),
-        coverage=_coverage(tally, n_items, complete=complete, stopped_by=stopped_by),
-        limits=f"{_LIMITS[about.plan.effort]} {_LIMITS_OF_ALL.format(shortest_s=shortest_s(config))}",
-        versions={name: importlib.metadata.version(name) for name in _LIBRARIES},
-    )
-
-
-def _coverage(tally: Tally, n_items: int, *, complete: bool, stopped_by: str | None) -> str:
-    """Say what was scanned, and count what was not."""
-    n_whole = n_items - tally.n_with_problems - tally.items["skipped"]
-    sentences = [f"{n_whole:,} of {n_items:,} listed files were scanned from start to end."]
-    if tally.items["skipped"]:
-        sentences.append(f"Left out by rule: {_counts(tally.problems['skipped'])}.")
-    if tally.n_with_problems:
-        sentences.append(f"Not scanned, or only in part: {_counts(tally.problems['error'])}.")
-    if stopped_by:
-        sentences.append(f"The scan was stopped by {stopped_by} before the end of the corpus.")
-    elif not complete:
-        sentences.append("The scan has not come to its end.")
-    return " ".join(sentences)
-
-
-def _counts(counts: Counter[str]) -> str:
-    return ", ".join(f"{n:,} {kind}" for kind, n in counts.most_common())
+    try:
+        return Summary(
+            **{**header.about, "lists": with_used(header.about["lists"], tally.list_entries)},
+            schema_version=SCHEMA_VERSION,
+            complete=complete,
+            stopped_by=stopped_by,
+            started=header.started,
+            finished=iso(now) if complete or stopped_by else None,
+            **tally.sums(),
+            elapsed_s=round(elapsed_s, 3),
+            rates={"realtime": round(tally.scanned_s / elapsed_s, 1), "items_per_s": round(n_items / elapsed_s, 2)},
+            coverage=tally.coverage(complete=complete, stopped_by=stopped_by),
+        )
+    except (TypeError, KeyError) as error:
+        raise ScanError(f"the journal of the scan has another idea of a summary: {error}") from error
 
 
 def _options(plan: ScanPlan) -> dict[str, Any]:
@@ -272,20 +196,20 @@ def _options(plan: ScanPlan) -> dict[str, Any]:
         "reading": {name: value for name, value in dataclasses.asdict(plan.reading).items() if value},
         "effort": plan.effort,
         "max_e_value": plan.max_e_value,
+        "min_seconds": plan.min_seconds,
+        "max_item_bytes": plan.limits.max_bytes,
         "licensee": use.licensee,
         "use": use.scope,
         "territory": use.territory,
         "as_of": None if use.as_of is None else use.as_of.isoformat(),
         "product": use.product,
         "sufficient_share": None if use.sufficient_share is None else format_share(use.sufficient_share),
+        "shard": None if plan.shard.count == 1 else str(plan.shard),
     }
 
 
-def _hours(seconds: float) -> float:
-    return round(seconds / 3600.0, 6)
-
-
-def _iso(moment: datetime) -> str:
+def iso(moment: datetime) -> str:
+    """Return a moment as it stands in a summary: in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import resource
 import threading
+import time
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -12,7 +14,9 @@ from earmark.errors import EarmarkError
 from earmark.fingerprint import load_model
 from earmark.scan.listening import Listener
 
-__all__ = ["Failure", "Ready", "WorkerSetup", "work"]
+__all__ = ["Failure", "Progress", "Ready", "WorkerSetup", "limit_memory", "work"]
+
+_REPORT_S, _REPORT_AUDIO_S = 1.0, 600.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,11 +29,18 @@ class WorkerSetup:
         Folder of the catalog.
     effort, max_e_value
         As for `Matcher`.
+    min_seconds
+        As for `Listener`.
+    memory_bytes, max_bytes
+        As in `Limits`.
     """
 
     catalog: Path
     effort: str
     max_e_value: float
+    min_seconds: float
+    memory_bytes: int
+    max_bytes: int
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +54,19 @@ class Ready:
     """
 
     catalog_digest: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """A word in the middle of an item: it goes on.
+
+    Attributes
+    ----------
+    decoded_s
+        Seconds of audio decoded so far.
+    """
+
+    decoded_s: float
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,15 +88,26 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     Parameters
     ----------
     connection
-        Sends `Ready` first, then a `Hearing` for each item; or a `Failure`, and ends.
+        Sends `Ready` first, then a `Hearing` for each item, and `Progress` before it if it takes long; or a
+        `Failure`, and ends.
     setup
         What to listen with.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash costs an item, and no disk
     try:
         model = load_model()
         catalog = open_catalog(setup.catalog, model)
-        listener = Listener(catalog, model, effort=setup.effort, max_e_value=setup.max_e_value)
+        listener = Listener(
+            catalog,
+            model,
+            effort=setup.effort,
+            max_e_value=setup.max_e_value,
+            min_seconds=setup.min_seconds,
+            max_bytes=setup.max_bytes,
+            on_progress=_Reporter(connection),
+        )
+        limit_memory(setup.memory_bytes)
         connection.send(Ready(catalog_digest=catalog.digest))
         while True:
             connection.send(listener.listen(connection.recv()))
@@ -80,6 +115,34 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
         connection.send(Failure(error=error))
     except (EOFError, ConnectionError):
         return  # the parent has closed its end
+
+
+class _Reporter:
+    """Tells the parent how far an item has come: once a second at most, but for every so many minutes of audio."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._told, self._told_s = 0.0, 0.0
+
+    def __call__(self, decoded_s: float) -> None:
+        now = time.monotonic()
+        if now - self._told >= _REPORT_S or abs(decoded_s - self._told_s) >= _REPORT_AUDIO_S:
+            self._connection.send(Progress(decoded_s=decoded_s))
+            self._told, self._told_s = now, decoded_s
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Let this process reserve so much private memory beyond what it has; whoever asks for more is told no.
+
+    The catalog's pages are shared and mapped from its files, so they do not count: of Linux's limits on memory only
+    this one (since 4.7: all private writable pages) tells them apart.
+    """
+    with Path("/proc/self/status").open(encoding="ascii") as status:
+        reserved_kb = next(int(line.split()[1]) for line in status if line.startswith("VmData:"))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    wanted = reserved_kb * 1024 + memory_bytes
+    if hard == resource.RLIM_INFINITY or wanted < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (wanted, hard))
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,148 @@
+"""The scans of all shards of a corpus, joined into the files that one scan of it would have written."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from earmark.errors import ParameterError, ScanError
+from earmark.scan.folder import ScanFolder, check_new
+from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, differences, read_chunks, read_header
+from earmark.scan.judging import ItemRecord
+from earmark.scan.recorded import read_recorded
+from earmark.scan.shard import ListingDigest, Shard, parse_shard
+from earmark.scan.summary import Summary, summarise
+from earmark.scan.tally import Tally
+
+__all__ = ["merge_scans"]
+
+_NAMED = 10  # missing shards that are named one by one
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Part:
+    """A finished scan of a shard."""
+
+    out: Path
+    header: Header
+    shard: Shard
+    last: Chunk
+
+
+def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
+    """Join the scans of all shards of a corpus.
+
+    The rows are those of a scan without shards, byte by byte. Of the summary only the times differ: `elapsed_s` is the
+    sum of all scans.
+
+    Parameters
+    ----------
+    out
+        A new or an empty folder.
+    scans
+        The folders of the scans, in any order.
+
+    Returns
+    -------
+    Summary
+        As in `summary.json`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no scan to join.
+    ScanError
+        If `out` cannot be used, or the scans are not those of all shards, each once and each come to its end, of one
+        listing of one corpus, by one plan.
+    """
+    if not scans:
+        raise ParameterError("expected the folders of the scans to merge, got none")
+    check_new(out)
+    parts = [_open(scan) for scan in scans]
+    _check_alike(parts)
+    parts = _in_order(parts)
+    elapsed_s = sum(part.last.elapsed_s for part in parts)
+    tally, digest = Tally(), ListingDigest()
+    with ScanFolder(out, _header(parts)) as folder:
+        for record, mark in _interleaved(parts):
+            folder.append(record, mark)
+            tally.add(record)
+            digest.add(record.item.item)
+            folder.complete_chunk(elapsed_s)
+        listed, sha256 = parts[0].last.listed or 0, parts[0].last.listing_sha256 or ""
+        if digest.sha256 != sha256:
+            raise ScanError(f"the scans to merge into {str(out)!r} do not hold the listing that they were made of")
+        folder.finish(elapsed_s, listed=listed, listing_sha256=sha256)
+        summary = summarise(
+            folder.header, tally, now=datetime.now(UTC), elapsed_s=elapsed_s, complete=True, stopped_by=None
+        )
+        folder.write_summary(summary)
+    return summary
+
+
+def _open(out: Path) -> _Part:
+    header = read_header(out / JOURNAL_FILE)
+    if header is None:
+        raise ScanError(f"{str(out)!r}: expected the folder of a scan, with its {JOURNAL_FILE}")
+    written = header.plan.get("shard")
+    if written is None:
+        raise ScanError(f"{str(out)!r} is a scan of a whole corpus; expected one that was made with --shard I/N")
+    last = None
+    for _, chunk in read_chunks(out / JOURNAL_FILE):
+        last = chunk
+    if last is None or last.listed is None:
+        raise ScanError(f"{str(out)!r}: the scan of shard {written} has not come to its end; resume it first")
+    return _Part(out=out, header=header, shard=parse_shard(written), last=last)
+
+
+def _check_alike(parts: list[_Part]) -> None:
+    """Make sure that all parts are of one plan, one division and one listing."""
+    first = parts[0]
+    for part in parts[1:]:
+        one, other = repr(str(part.out)), repr(str(first.out))
+        changed = differences({**first.header.plan, "shard": None}, {**part.header.plan, "shard": None})
+        if changed:
+            raise ScanError(f"{one} is a scan of another plan than {other}: {changed}")
+        if part.shard.count != first.shard.count:
+            raise ScanError(f"{one} is shard {part.shard} and {other} is {first.shard}; expected one division")
+        if (part.last.listed, part.last.listing_sha256) != (first.last.listed, first.last.listing_sha256):
+            raise ScanError(
+                f"{one} was made of {part.last.listed:,} entries and {other} of {first.last.listed:,}, or of other "
+                f"ones: the corpus was changed between the scans; scan it again"
+            )
+
+
+def _in_order(parts: list[_Part]) -> list[_Part]:
+    """Return the parts by shard, after making sure that each is there once."""
+    of_index: dict[int, _Part] = {}
+    for part in parts:
+        other = of_index.setdefault(part.shard.index, part)
+        if other is not part:
+            raise ScanError(f"{str(part.out)!r} and {str(other.out)!r} are both shard {part.shard}")
+    count = parts[0].shard.count
+    missing = [str(Shard(index=index, count=count)) for index in range(1, count + 1) if index not in of_index]
+    if missing:
+        named = ", ".join(missing[:_NAMED]) + (", ..." if len(missing) > _NAMED else "")
+        raise ScanError(f"{len(missing):,} of {count:,} shards are missing: {named}")
+    return [of_index[index] for index in sorted(of_index)]
+
+
+def _header(parts: list[_Part]) -> Header:
+    """Return the header of the whole: that of the first part, but for the shard."""
+    about = parts[0].header.about
+    return Header(
+        started=min(part.header.started for part in parts),
+        plan={**parts[0].header.plan, "shard": None},
+        about={**about, "options": {**about["options"], "shard": None}},
+    )
+
+
+def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:
+    """Yield the records in the order of the whole listing: the shards take turns."""
+    streams = [(pair for recorded in read_recorded(part.out) for pair in recorded.records) for part in parts]
+    for position in range(parts[0].last.listed or 0):
+        pair = next(streams[position % len(streams)], None)
+        if pair is None:
+            part = parts[position % len(parts)]
+            raise ScanError(f"{str(part.out)!r} has fewer rows than its shard of the listing; scan it again")
+        yield pair
