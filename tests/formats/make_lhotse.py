@@ -6,12 +6,9 @@ In an environment of its own: pip install lhotse torch soundfile soxr; python te
 import shutil
 from pathlib import Path
 
-import lhotse
 import numpy as np
 import soundfile
 import soxr
-from lhotse import CutSet, Recording, RecordingSet
-from lhotse.shar import SharWriter
 
 FOLDER = Path(__file__).parent / "lhotse"
 MUSIC = Path(__file__).parents[2] / "data" / "music"
@@ -35,6 +32,8 @@ def write_audio():
 
 def recordings():
     """Recordings as Lhotse makes them of files, but with paths relative to the manifest."""
+    from lhotse import Recording
+
     made = [Recording.from_file(path) for path in sorted((FOLDER / "audio").glob("*.flac"))]
     for recording in made:
         recording.sources[0].source = str(Path(recording.sources[0].source).relative_to(FOLDER))
@@ -42,6 +41,10 @@ def recordings():
 
 
 def main():
+    import lhotse
+    from lhotse import CutSet, RecordingSet
+    from lhotse.shar import SharWriter
+
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
     write_audio()
