@@ -485,8 +485,9 @@ def test_the_commands_from_key_to_verification(tmp_path, authority):
     assert process.returncode == 0, process.stderr
     assert "3 matched items; 5 lines of the log as hashes only" in process.stdout
     secret = (tmp_path / "my.key").read_text().splitlines()[1]
-    written = [path.read_text() for path in folder.iterdir()]
-    assert not [text for text in (process.stdout, process.stderr, *written) if secret in text]
+    written = [path.read_bytes() for path in folder.iterdir()]
+    said = [process.stdout.encode(), process.stderr.encode()]
+    assert not [data for data in (*said, *written) if secret.encode() in data]
     answer = stamp(authority, folder / "attestation.json", tmp_path / "answer.tsr")
     assert run_earmark("attest", folder, "--timestamp", answer).returncode == 0
     process = run_earmark("prove", folder, MATCHED[0], "--out", tmp_path / "proof.json")

@@ -113,6 +113,7 @@ def test_there_is_a_picture_of_the_demo_and_one_of_how_it_works():
     assert {Path(name).name for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)} == {
         "demo.svg",
         "how-it-works.png",
+        "odds.png",
     }
 
 

@@ -219,7 +219,7 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["finished"].endswith("Z")
     assert written["options"] == {
         "reading": {},
-        "effort": "standard",
+        "effort": "fast",
         "max_e_value": 1e-3,
         "min_seconds": 0.0,
         "max_item_bytes": 64 << 30,

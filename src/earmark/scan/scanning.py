@@ -1,10 +1,12 @@
 """The query path composed: a corpus is listed, listened to by a crew of workers, judged, and written down."""
 
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from typing import Any
 
 from earmark.catalog import Catalog, open_catalog
 from earmark.corpus import ItemReader, list_corpus
@@ -90,7 +92,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
             logger.warning(
                 "libraries changed since the scan was begun, results can differ in small things: %s", changed
             )
-        run = _Run(plan, Judge(registry, plan.use), lists, folder, on_item)
+        run = _Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item)
         run.replay()
         with Crew(setup, catalog.digest, plan.limits) as crew:
             return _write_all(run, folder, crew, stop or Stop())
@@ -136,8 +138,19 @@ def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry |
 class _Run:
     """One run of a scan, from the replay of those before to the last chunk."""
 
-    def __init__(self, plan: ScanPlan, judge: Judge, lists: Lists, folder: ScanFolder, on_item: OnItem | None) -> None:
+    def __init__(
+        self,
+        plan: ScanPlan,
+        about: dict[str, Any],
+        judge: Judge,
+        lists: Lists,
+        folder: ScanFolder,
+        on_item: OnItem | None,
+    ) -> None:
         self._plan, self._judge, self._lists, self._folder, self._on_item = plan, judge, lists, folder, on_item
+        # What is compared is as it was when the scan was begun; where things are, they may have been moved since.
+        moved = {name: about[name] for name in ("corpus", "catalog", "registry")}
+        self._header = dataclasses.replace(folder.header, about=folder.header.about | moved)
         self._listing = ShardedListing(list_corpus(str(plan.corpus), plan.reading), plan.shard)
         self._tally = Tally()
         self._start = time.monotonic()
@@ -180,7 +193,7 @@ class _Run:
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
         """Write the summary of what there is so far, and return it."""
         summary = summarise(
-            self._folder.header,
+            self._header,
             self._tally,
             now=datetime.now(UTC),
             elapsed_s=self.elapsed_s,
