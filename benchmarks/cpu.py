@@ -197,8 +197,8 @@ def main():
     sources = dict(music.music_files())
     chosen = choose_tracks(args.tracks)
     paths = [encode(track_id, sources[track_id], corpus) for track_id in chosen]
-    path = catalog_with_some(chosen, args.found)
-    catalog = folds.open_cached(path)
+    catalog_path = catalog_with_some(chosen, args.found)
+    catalog = folds.open_cached(catalog_path)
     seconds = 0.0
     for path in paths:
         with audio.stream(path) as stream:
@@ -207,7 +207,7 @@ def main():
             seconds += stream.decoded_s
     n_hours, catalog_hours = seconds / 3600, catalog.duration_s / 3600
     print(f"model {load_model().digest[:16]}; {len(paths)} mp3s, {n_hours:.2f} h; catalog {catalog_hours:.2f} h")
-    rounds = measure(paths, corpus, path, args)
+    rounds = measure(paths, corpus, catalog_path, args)
     report(rounds, args.efforts, n_hours)
     if args.json:
         args.json.write_text(json.dumps({"model": load_model().digest, "hours": n_hours, "cpu_s": rounds}) + "\n")

@@ -29,10 +29,19 @@ class Rendition:
         Item pitch minus track pitch.
     tempo_ratio : float
         Item tempo over track tempo [> 0]: 1.25 plays faster.
+
+    Raises
+    ------
+    ParameterError
+        If the tempo ratio is not above 0.
     """
 
     pitch_semitones: float = 0.0
     tempo_ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.tempo_ratio > 0:
+            raise ParameterError(f"tempo_ratio must be above 0, got {self.tempo_ratio}")
 
 
 ORIGINAL = Rendition()
@@ -99,14 +108,7 @@ def undone_patches(
     -------
     np.ndarray [shape=(n, n_dims), dtype=int8]
         As in a `Fingerprint`.
-
-    Raises
-    ------
-    ParameterError
-        If the tempo ratio is not above 0.
     """
-    if not rendition.tempo_ratio > 0:
-        raise ParameterError(f"tempo_ratio must be above 0, got {rendition.tempo_ratio}")
     config, step = model.config, 1.0 / rendition.tempo_ratio
     shift_bands = semitones_to_bands(rendition.pitch_semitones, config)
     frames = np.empty((len(centres), config.patch_frames, config.n_bands), np.float32)

@@ -45,6 +45,10 @@ chance matches owe more to a few moments than true ones."""
 GATE_Z = 4.0
 """Alignments that the cohort test leaves below this are not looked at again; claims are made from about 7 on."""
 
+GATE_PRODUCT = 25.0
+"""Least product of the cohort test's z and that of independent bands for a third look: it costs most, and what is below
+never scored 4.3."""
+
 SECOND_LOOKS, THIRD_LOOKS = 16, 3
 """So many candidates, the best so far, are looked at again, and then once more; and so is every one that comes near
 the best, as other ids of the same recording do."""
@@ -58,6 +62,9 @@ PLACES_PER_TRACK = 2
 DECIDED = 12.5
 """From this score on (odds of about 1e-10 an hour) nothing is gained but more zeros: other places of the track and
 longer stretches are not looked at."""
+
+KEPT_LENGTHS = 32
+"""Lengths for which the cohort is kept ready, 0.6 MB each on average; refining asks for any from 18 to 315 words."""
 
 Alignments = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]
 """Phase, word shift from the candidate's offset, and score of each candidate."""
@@ -98,6 +105,8 @@ class Cohort:
         if n_words > self._words.shape[1]:
             raise ParameterError(f"the cohort has {self._words.shape[1]} words, got a stretch of {n_words}")
         if n_words not in self._by_length:
+            if len(self._by_length) >= KEPT_LENGTHS:
+                self._by_length.pop(next(iter(self._by_length)))
             part = np.ascontiguousarray(self._words[:, :n_words])
             band_counts = np.zeros((len(part), 64), np.float32)
             count_rows(part, band_counts)
@@ -158,7 +167,7 @@ class Stretch:
         seconds = []
         for i in _best_places(z, tracks)[:SECOND_LOOKS]:
             test = self._bands(int(phases[i])).test(inner[i, shifts[i] : shifts[i] + self.n_words])
-            if test.z > 0 and z[i] * test.z >= GATE_Z**2:
+            if test.z > 0 and z[i] * test.z >= GATE_PRODUCT:
                 seconds.append((-float(z[i]) * test.z, i, test))
         decided: set[int] = set()
         seconds.sort(key=lambda s: s[:2])

@@ -86,7 +86,7 @@ _ALL = (
         hits_per_patch=20,
         candidates_per_window=60,
         sweep=SweepPlan(
-            renditions=(*_speeds(), *_tempos()), probes_per_block=3, hits_per_probe=10, candidates_per_block=16
+            renditions=(*_speeds(), *_tempos()), probes_per_block=2, hits_per_probe=10, candidates_per_block=10
         ),
     ),
     Effort(
@@ -104,7 +104,7 @@ _ALL = (
 
 EFFORTS = tuple(effort.name for effort in _ALL)
 """`fast` looks for music at its own speed and pitch; `standard` also at other speeds (x0.67 to x1.5) and tempos (x0.6
-to x1.6); `thorough` also at other pitches (7 semitones either way), alone and together with other tempos."""
+to x1.6); `thorough` also at other pitches (6 semitones either way), alone and together with other tempos."""
 
 DEFAULT_EFFORT = "standard"
 

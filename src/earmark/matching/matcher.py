@@ -16,7 +16,7 @@ from earmark.matching.finding import Finding, FoundSoFar, common, words_beside
 from earmark.matching.match import Match
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments, track_stretch
-from earmark.matching.sweep import Sweep, refine
+from earmark.matching.sweep import DENSER, Sweep, is_short, refine
 from earmark.matching.view import item_frame, undone_view, view_word
 
 __all__ = ["DEFAULT_MAX_E_VALUE", "Matcher"]
@@ -110,21 +110,28 @@ class Matcher:
         plain = find_alignments(fingerprint, self._catalog, self._config, self._cohort, self._effort)
         self._settle(plain, self._plain, found, fingerprint)
         if self._sweep is not None:
-            self._settle(self._swept_alignments(self._sweep, found, fingerprint), self._swept, found, fingerprint)
+            for calibration, swept in self._swept_alignments(self._sweep, found, fingerprint):
+                self._settle(swept, calibration, found, fingerprint)
         matches = self._reported(list(found), fingerprint)
         matches.sort(key=lambda m: (m.item_start_s, m.log10_e_value, m.track))
         groups = {group: i for i, group in enumerate(dict.fromkeys(m.group for m in matches))}
         return [dataclasses.replace(m, group=groups[m.group]) for m in matches]
 
-    def _swept_alignments(self, sweep: Sweep, found: FoundSoFar, fingerprint: Fingerprint) -> list[Alignment]:
-        """Sweep what is not explained yet."""
+    def _swept_alignments(
+        self, sweep: Sweep, found: FoundSoFar, fingerprint: Fingerprint
+    ) -> list[tuple[Calibration, list[Alignment]]]:
+        """Sweep what is not explained yet; returns the calibrations of long and of short stretches, and what they held."""
         n_words = -(-fingerprint.n_frames // 2)
-        swept: list[Alignment] = []
+        short: list[Alignment] = []
+        long: list[Alignment] = []
         for start, stop in found.gaps(n_words):
             whole = stop - start == n_words
             if whole or 2 * (stop - start) >= LEAST_GAP_FRAMES:
-                swept += sweep.find(fingerprint, 2 * start, min(2 * stop, fingerprint.n_frames))
-        return swept
+                frames = 2 * start, min(2 * stop, fingerprint.n_frames)
+                (short if is_short(*frames) else long).extend(sweep.find(fingerprint, *frames))
+        # Odds are fitted on long stretches. Looking so many times as closely gives chance as many more opportunities.
+        denser = dataclasses.replace(self._swept, intercept=self._swept.intercept + math.log10(DENSER))
+        return [(self._swept, long), (denser, short)]
 
     def _settle(
         self, alignments: list[Alignment], calibration: Calibration, found: FoundSoFar, fingerprint: Fingerprint
@@ -170,8 +177,10 @@ class Matcher:
         while True:
             item = wide.view.words[level, wide.phase]
             extent = find_extent(item, words, wide.start, wide.stop, wide.shift)
-            cut_off = extent.start == 0 or extent.stop == len(item)
-            if wide is seed or not cut_off or reach > fingerprint.n_frames:
+            more_before = item_frame(wide.view, 0, 0) > 0
+            more_after = item_frame(wide.view, len(item), 0) < fingerprint.n_frames
+            cut_off = (extent.start == 0 and more_before) or (extent.stop == len(item) and more_after)
+            if wide is seed or not cut_off:
                 break
             reach *= 4
             wide = self._widened(seed, reach, fingerprint)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.catalog import Catalog
+from earmark.errors import ParameterError
 from earmark.fingerprint import Fingerprint, Model, Rendition, undone_patches
 from earmark.matching.bitmaps import best_alignments, count_levels
 from earmark.matching.coincidence import DECIDED, RADIUS, Cohort
@@ -21,7 +22,7 @@ from earmark.matching.search import WINDOW_WORDS, Alignment, WordsOf, align, tra
 from earmark.matching.view import View, item_frame, undone_view
 from earmark.matching.voting import vote
 
-__all__ = ["Sweep", "refine"]
+__all__ = ["DENSER", "Sweep", "is_short", "refine"]
 
 BLOCK_FRAMES = 2 * WINDOW_WORDS
 """5 s of item."""
@@ -29,11 +30,14 @@ BLOCK_FRAMES = 2 * WINDOW_WORDS
 BLOCKS_PER_SEARCH = 64
 """Bounds the memory of a search: 64 blocks have some 60,000 patches at the most thorough effort, 8 MB."""
 
+MAX_CODES = 1 << 31
+"""`vote` counts for numbers below this: a track under a rendition is one of them."""
+
 SHORT_FRAMES = 940
 """30 s: of stretches up to this, `DENSER` times as many probes are looked up, and as many more candidates looked at. A
 long stretch of changed music has many blocks to be found by, a short one few."""
 
-DENSER = 3
+DENSER = 2
 
 LEAST_FIT = 12.0
 """Excess of coincidences over the square root of the words, from which on a candidate is refined. 2 % off the true
@@ -76,9 +80,19 @@ class Sweep:
     model : Model
     cohort : Cohort
     plan : SweepPlan
+
+    Raises
+    ------
+    ParameterError
+        If the catalog has more tracks than votes can tell apart.
     """
 
     def __init__(self, catalog: Catalog, model: Model, cohort: Cohort, plan: SweepPlan) -> None:
+        if len(plan.renditions) * catalog.n_numbers >= MAX_CODES:
+            raise ParameterError(
+                f"{catalog.n_numbers} tracks are too many for a sweep of {len(plan.renditions)} renditions: "
+                f"{MAX_CODES // len(plan.renditions)} at most; divide the catalog"
+            )
         self._catalog, self._model, self._cohort, self._plan = catalog, model, cohort, plan
 
     def find(self, fingerprint: Fingerprint, start: int, stop: int) -> list[Alignment]:
@@ -92,7 +106,7 @@ class Sweep:
             The stretch, in item frames.
         """
         blocks = list(_blocks(start, stop, self._model.config.patch_frames))
-        density = DENSER if stop - start <= SHORT_FRAMES else 1
+        density = DENSER if is_short(start, stop) else 1
         found = []
         for i in range(0, len(blocks), BLOCKS_PER_SEARCH):
             some = blocks[i : i + BLOCKS_PER_SEARCH]
@@ -207,6 +221,11 @@ def _best_fits(view: View, references: NDArray[np.uint64]) -> list[tuple[float, 
     best_alignments(view.words, counts, references, 0.0, 1.0, phases, offs, excess)
     fits = excess / max(view.words.shape[2], 1) ** 0.5
     return list(zip(fits.tolist(), phases.tolist(), offs.tolist(), strict=True))
+
+
+def is_short(start: int, stop: int) -> bool:
+    """Return whether a stretch of item frames is so short that it is looked at `DENSER` times as closely."""
+    return stop - start <= SHORT_FRAMES
 
 
 def refine(
