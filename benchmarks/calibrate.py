@@ -34,9 +34,9 @@ from earmark.matching.view import item_frame
 
 N_FOLDS = 6
 MILLION_TRACKS_H = 1e6 * 4 / 60
-# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right),
-# so the slope is taken from fewer, higher ones.
-N_TAIL = {"plain": 100, "sweep": 30}
+# Scores under 4 are thinned out by the gates before them, so the fit begins above. The sweep's chance scores fall less
+# and less steeply (a filter sweep resembles another one once its tempo is right): its slope is taken from the highest.
+N_TAIL = {"plain": 40, "sweep": 30}
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 

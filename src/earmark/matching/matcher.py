@@ -120,7 +120,7 @@ class Matcher:
     def _swept_alignments(
         self, sweep: Sweep, found: FoundSoFar, fingerprint: Fingerprint
     ) -> list[tuple[Calibration, list[Alignment]]]:
-        """Sweep what is not explained yet; returns the calibrations of long and of short stretches, and what they held."""
+        """Sweep what is not explained yet; returns what long and short stretches held, each with its calibration."""
         n_words = -(-fingerprint.n_frames // 2)
         short: list[Alignment] = []
         long: list[Alignment] = []
