@@ -34,9 +34,10 @@ from earmark.matching.view import item_frame
 
 N_FOLDS = 6
 MILLION_TRACKS_H = 1e6 * 4 / 60
-# Scores under 4 are thinned out by the gates before them, so the fit begins above. The sweep's chance scores fall less
-# and less steeply (a filter sweep resembles another one once its tempo is right): its slope is taken from the highest.
-N_TAIL = {"plain": 40, "sweep": 30}
+# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right):
+# its slope is taken from the highest. The gates thin out plain scores under 4, which makes that slope less steep, on
+# purpose: a fit above 4 claimed a raised filter sweep to be another one.
+N_TAIL = {"plain": 100, "sweep": 30}
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
