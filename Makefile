@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test test-long clean
 
 demo: $(VENV)/.installed
 	$(BIN)/earmark demo
@@ -14,6 +14,10 @@ test: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/pytest -n auto --dist loadfile
+
+# Minutes to an hour of crashes, damage and hostile files; a small share of them is in `make test`.
+test-long: $(VENV)/.installed-dev
+	$(BIN)/pytest -n auto -m long
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Earmark needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
