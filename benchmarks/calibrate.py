@@ -7,10 +7,12 @@
     python benchmarks/calibrate.py --plot odds.png --keep scores     draws what was kept, and fits nothing
 
 Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve
-as negatives and no artist meets himself. Each look of each effort (the item as it is; the sweep) is fitted on its own.
-The score of a step (2.5 s, or a block of the sweep) is the best of all stretches that begin in it. Above a level that
-is reached `N_TAIL` times the excess is taken to be exponential (its mean fits the slope: the maximum-likelihood
-estimate), which gives the expected number per hour, in proportion to the hours of catalog.
+as negatives and no artist meets himself: as it is, raised (x1.2) and slowed (x0.85), three times the real hours. The
+other transformations, speech, noise and tones are left for `negatives.py` to judge the fit by. Each look of each effort
+(the item as it is; the sweep) is fitted on its own. The score of a step (2.5 s, or a block of the sweep) is the best of
+all stretches that begin in it. Above the level that is reached `N_TAIL` times the excess is taken to be exponential
+(its mean fits the slope: the maximum-likelihood estimate), which gives the expected number per hour, in proportion to
+the hours of catalog.
 """
 
 import argparse
@@ -24,39 +26,39 @@ import numpy as np
 
 import folds
 import music
-from earmark.fingerprint import load_model
+from earmark.fingerprint import fingerprint, load_model
 from earmark.matching import EFFORTS
 from earmark.matching.coincidence import Cohort
 from earmark.matching.effort import effort_named
 from earmark.matching.search import WINDOW_WORDS, find_alignments
 from earmark.matching.sweep import Sweep
 from earmark.matching.view import item_frame
+from negatives import transformed
 
 N_FOLDS = 6
 MILLION_TRACKS_H = 1e6 * 4 / 60
-# The sweep's chance scores fall less and less steeply (a filter sweep resembles another one once its tempo is right):
-# its slope is taken from the highest. The gates thin out plain scores under 4, which makes that slope less steep, on
-# purpose: a fit above 4 claimed a raised filter sweep to be another one.
-N_TAIL = {"plain": 100, "sweep": 30}
+N_TAIL = 100
+KINDS = ("as_is", "raised", "slowed")
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
 def step_maxima(job):
-    """Return {look: the best score of every step} of a track that is not in the catalog."""
-    index, catalog_path, name = job
-    model, effort = load_model(), effort_named(name)
-    fingerprint = folds.fingerprint_of(music.load_tracks()[index])
+    """Return {look: the best score of every step}, and the hours, of a track that is not in the catalog."""
+    index, catalog_path, name, kind = job
+    model, effort, track = load_model(), effort_named(name), music.load_tracks()[index]
+    as_is = kind == "as_is"
+    heard = folds.fingerprint_of(track) if as_is else fingerprint([transformed(track.samples(), kind)], model)
     catalog, cohort = folds.open_cached(catalog_path), Cohort(model.cohort)
-    plain = find_alignments(fingerprint, catalog, model.config, cohort, effort)
-    maxima = {"plain": _by_step(plain, fingerprint, WINDOW_WORDS // 2)}
+    plain = find_alignments(heard, catalog, model.config, cohort, effort)
+    maxima = {"plain": _by_step(plain, heard, WINDOW_WORDS // 2)}
     if effort.sweep is not None:
-        swept = Sweep(catalog, model, cohort, effort.sweep).find(fingerprint, 0, fingerprint.n_frames)
-        maxima["sweep"] = _by_step(swept, fingerprint, WINDOW_WORDS)
-    return maxima
+        swept = Sweep(catalog, model, cohort, effort.sweep).find(heard, 0, heard.n_frames)
+        maxima["sweep"] = _by_step(swept, heard, WINDOW_WORDS)
+    return maxima, heard.n_samples / music.SR / 3600
 
 
-def _by_step(alignments, fingerprint, step):
-    best = np.zeros(fingerprint.n_frames // 2 // step + 1)
+def _by_step(alignments, heard, step):
+    best = np.zeros(heard.n_frames // 2 // step + 1)
     for a in alignments:
         at = min(max(int(item_frame(a.view, a.start, a.phase)) // 2 // step, 0), len(best) - 1)
         best[at] = max(best[at], a.score)
@@ -74,7 +76,7 @@ def fit(scores, n_tail, item_hours, catalog_hours):
 
 def report(look, scores, item_hours, catalog_hours):
     """Print how well the fit agrees with what was seen; returns the fit."""
-    intercept, slope = fit(scores, N_TAIL[look], item_hours, catalog_hours)
+    intercept, slope = fit(scores, N_TAIL, item_hours, catalog_hours)
     print(f"{look}: highest scores {np.sort(scores)[-5:][::-1].round(2)}")
     for level in np.arange(4, 8.1, 0.5):
         expected = 10 ** (intercept - slope * level) * catalog_hours
@@ -82,24 +84,24 @@ def report(look, scores, item_hours, catalog_hours):
     return {"intercept": round(intercept, 4), "slope": round(slope, 4)}
 
 
-def draw(folder, path, hours, catalog_h):
+def draw(folder, path, catalog_h):
     """Draw how often scores were reached, the fit, its 95 % band, and where a million tracks would put the limit."""
     from matplotlib import pyplot as plt
 
     files = sorted(folder.glob("*.npy"))
     figure, axes = plt.subplots(1, len(files), figsize=(4 * len(files), 4), sharey=True, layout="constrained")
     for axis, file in zip(np.atleast_1d(axes), files, strict=True):
-        n_tail = N_TAIL[file.stem.partition("-")[2]]
-        scores = np.sort(np.load(file))[::-1]
-        intercept, slope = fit(scores, n_tail, hours, catalog_h)
-        level = scores[n_tail]
-        axis.step(scores[: 3 * n_tail], np.log10(np.arange(1, 3 * n_tail + 1) / hours), where="post", label="seen")
+        hours, *scores = np.load(file)
+        scores = np.sort(scores)[::-1]
+        intercept, slope = fit(scores, N_TAIL, hours, catalog_h)
+        level = scores[N_TAIL]
+        axis.step(scores[: 3 * N_TAIL], np.log10(np.arange(1, 3 * N_TAIL + 1) / hours), where="post", label="seen")
         ends = (intercept + math.log10(MILLION_TRACKS_H) + 3) / slope
         x = np.linspace(level, ends, 50)
         at_level = intercept + math.log10(catalog_h) - slope * level
         axis.plot(x, at_level - slope * (x - level), label="fitted")
         # The slope's standard error is itself over the root of the number of excesses.
-        low, high = (at_level - slope * (1 + s * 1.96 / n_tail**0.5) * (x - level) for s in (1, -1))
+        low, high = (at_level - slope * (1 + s * 1.96 / N_TAIL**0.5) * (x - level) for s in (1, -1))
         axis.fill_between(x, low, high, alpha=0.2, label="95 %")
         for name, catalog in (("this catalog", catalog_h), ("a million tracks", MILLION_TRACKS_H)):
             axis.axhline(-3 - math.log10(catalog / catalog_h), linestyle=":", color="grey")
@@ -113,8 +115,9 @@ def draw(folder, path, hours, catalog_h):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--efforts", nargs="+", default=EFFORTS, choices=EFFORTS)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--keep", type=Path, help="folder for the scores, as .npy files")
+    parser.add_argument("--keep", type=Path, help="folder for hours and scores, as .npy files")
     parser.add_argument("--plot", type=Path, help="draw the scores in --keep")
     args = parser.parse_args()
     tracks = music.load_tracks()
@@ -126,22 +129,23 @@ def main():
         inside = [i for i, t in enumerate(tracks) if music.package(t.id) in packages]
         catalog_hours.append(sum(t.duration_s for i, t in enumerate(tracks) if i not in inside) / 3600)
         places += [(i, path) for i in inside]
-    hours, catalog_h = sum(t.duration_s for t in tracks) / 3600, float(np.mean(catalog_hours))
-    print(f"{hours:.1f} h of items against catalogs of {catalog_h:.1f} h")
+    catalog_h = float(np.mean(catalog_hours))
     if args.plot:
-        draw(args.keep, args.plot, hours, catalog_h)
+        draw(args.keep, args.plot, catalog_h)
         return
     fitted = json.loads(args.out.read_text())["efforts"] if args.out.exists() else {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for name in args.efforts:
-            maxima = list(pool.map(step_maxima, [(i, path, name) for i, path in places], chunksize=2))
+            jobs = [(i, path, name, kind) for kind in args.kinds for i, path in places]
+            maxima, heard_hours = zip(*pool.map(step_maxima, jobs, chunksize=2), strict=True)
             scores = {look: np.concatenate([m[look] for m in maxima]) for look in maxima[0]}
-            print(name)
+            hours = sum(heard_hours)
+            print(f"{name}: {hours:.1f} h of items against catalogs of {catalog_h:.1f} h")
             fitted[name] = {look: report(look, s, hours, catalog_h) for look, s in scores.items()}
             if args.keep:
                 args.keep.mkdir(exist_ok=True)
                 for look, s in scores.items():
-                    np.save(args.keep / f"{name}-{look}.npy", s)
+                    np.save(args.keep / f"{name}-{look}.npy", np.concatenate([[hours], s]))
             args.out.write_text(json.dumps({"model": load_model().digest, "efforts": fitted}, indent=1) + "\n")
     print(args.out.read_text())
 

@@ -128,10 +128,22 @@ def weighted_z(levels, track_words, max_lag, n_lags):
     return standardised(weights, excess, cov)
 
 
+def mixing(levels, track_words, chunk, n_bands):
+    """Participation ratio of cells of words by bands, over the product of those of their sums by time and by band."""
+    found = sum(bits(level) * bits(track_words) for level in levels)
+    n_chunks = found.shape[1] // chunk
+    cells = found[:, : n_chunks * chunk].reshape(64 // n_bands, n_bands, n_chunks, chunk).sum((1, 3))
+    if not cells.any():
+        return 0.0
+    ratio = [c.sum() ** 2 / (c.size * (c**2).sum()) for c in (cells, cells.sum(0), cells.sum(1))]
+    return ratio[0] / (ratio[1] * ratio[2])
+
+
 def score(z, levels, around, lags, beside, least_sharpness):
-    """The three tests to the powers 1, 1.5 and 0.75, and the root of the evenness."""
+    """The tests to the powers 1, 1.5 and 0.25, evenness to 2, mixing to 0.5; of all the root of the tests'."""
     nearest, reach = beside
     track_words = around[reach : len(around) - reach]
     weighted = weighted_z(levels, track_words, *lags)
     sharp = max(sharpness(levels, around, reach, nearest), least_sharpness)
-    return (z * weighted**1.5 * sharp**0.75) ** (1 / 3.25) * math.sqrt(evenness(levels, track_words, 4))
+    spread = evenness(levels, track_words, 4) ** 2 * math.sqrt(mixing(levels, track_words, 4, 4))
+    return (z * weighted**1.5 * sharp**0.25 * spread) ** (1 / 2.75)

@@ -11,6 +11,11 @@ from earmark.catalog import build_catalog, open_catalog, remove_tracks
 from earmark.errors import ModelMismatchError, ParameterError
 from earmark.fingerprint import Model, fingerprint, load_model
 from earmark.matching import DEFAULT_MAX_E_VALUE, Matcher
+from earmark.matching.coincidence import Cohort
+from earmark.matching.effort import effort_named
+from earmark.matching.odds import load_calibration
+from earmark.matching.residue import residue
+from earmark.matching.search import find_alignments, track_stretch
 
 MUSIC = Path(__file__).parents[1] / "data" / "music"
 SR = audio.SAMPLE_RATE
@@ -97,8 +102,40 @@ def test_two_tracks_at_once(catalog):
     found, _ = find(catalog, a + b)
     assert set(found) == {"paniq-contemplation", "cameron-destiny-facedown"}
     one, two = found.values()
-    assert min(one.item_end_s, two.item_end_s) - max(one.item_start_s, two.item_start_s) > 8
+    assert min(one.item_end_s, two.item_end_s) - max(one.item_start_s, two.item_start_s) > 9
     assert one.group != two.group
+
+
+def test_a_track_beneath_a_louder_one(catalog):
+    a, b = load("paniq-contemplation")[: 12 * SR], load("cameron-destiny-facedown")[5 * SR : 17 * SR]
+    b = 0.4 * b * np.sqrt(np.mean(a**2) / np.mean(b**2))  # 8 dB below
+    found, _ = find(catalog, a + b)
+    assert set(found) == {"paniq-contemplation", "cameron-destiny-facedown"}
+    beneath = found["cameron-destiny-facedown"]
+    assert beneath.track_start_s - beneath.item_start_s == pytest.approx(5.0, abs=0.25)
+
+
+def test_what_is_left_of_two_tracks_without_one_is_the_other(catalog):
+    model = load_model()
+    a, b = load("paniq-contemplation")[: 12 * SR], load("cameron-destiny-facedown")[: 12 * SR]
+    b = b * np.sqrt(np.mean(a**2) / np.mean(b**2))
+    heard, beneath = fingerprint([(a + b).astype(np.float32)], model), fingerprint([a.astype(np.float32)], model)
+    seeds = find_alignments(heard, catalog, model.config, Cohort(model.cohort), effort_named("fast"))
+    seed = max(seeds, key=lambda s: s.score)
+    assert catalog.track(seed.track).track_id == "cameron-destiny-facedown"
+    found = Matcher(catalog, model)._extended(seed, load_calibration(model, "fast", "plain"), heard, group=0)
+    rest = residue(heard, model, catalog, [found])
+    level, here = model.config.item_peaks.index(model.config.track_peaks), slice(found.start, found.stop)
+    alike = [np.bitwise_count(f.words[level, 0, here] & beneath.words[level, 0, here]).sum() for f in (heard, rest)]
+    assert found.stop - found.start > 150
+    assert alike[1] > 1.15 * alike[0]
+    theirs = track_stretch(catalog.words(seed.track), found.start + seed.shift, found.stop - found.start)
+    left = [np.bitwise_count(f.words[level, seed.phase, here] & theirs).sum() for f in (heard, rest)]
+    assert left[1] < 0.05 * left[0]
+    for name in ("n_frames", "n_samples"):
+        assert getattr(rest, name) == getattr(heard, name)
+    for name in ("patches", "saliency", "words"):
+        assert getattr(rest, name).shape == getattr(heard, name).shape
 
 
 def test_the_same_recording_under_two_ids_is_one_group(catalog):

@@ -13,6 +13,7 @@ __all__ = [
     "cross_covariances",
     "evenness",
     "judge_bands",
+    "mixing",
     "sharpness",
     "transpose",
 ]
@@ -48,17 +49,29 @@ def count_levels(words, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001
 
 
 @kernel
-def _excess(words, phase, item_counts, reference, start, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    """Coincidences over those that the bands' densities make expected."""
-    n_words = words.shape[2]
+def _weigh(reference, item_counts, weights):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Fill weights with the sum, over the bands set in each word of a reference, of how often the item has them.
+
+    Summed over a stretch and divided by its words, that is what the bands' densities make expected.
+    """
+    for i in range(reference.shape[0]):
+        word, total = reference[i], np.int64(0)
+        while word:
+            total += np.int64(item_counts[_lowest_bit(word)])
+            word &= word - np.uint64(1)
+        weights[i] = total
+
+
+@kernel
+def _found(words, phase, reference, start):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Count the bits that item words (n_levels, 2, n), level by level, share with a reference from `start` on."""
     found = np.uint64(0)
+    stretch = reference[start : start + words.shape[2]]  # no index may be negative: this loop vectorises
     for level in range(words.shape[0]):
-        for i in range(n_words):
-            found += _popcount(words[level, phase, i] & reference[start + i])
-    expected = np.float32(0.0)
-    for b in range(64):
-        expected += item_counts[b] * counts[b]
-    return np.float32(found) - expected / np.float32(n_words)
+        row = words[level, phase]
+        for i in range(stretch.shape[0]):
+            found += _popcount(row[i] & stretch[i])
+    return np.float32(found)
 
 
 @kernel
@@ -82,20 +95,20 @@ def coincide(words, rows, found):  # type: ignore[no-untyped-def]  # noqa: ANN00
 
 @kernel
 def best_alignments(words, item_counts, references, mean, deviation, phases, shifts, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Fill, for each reference (n + 2 * radius words), where (phase, start) item words coincide best, and z there."""
+    """Fill, for each reference (at least n words), where (phase, start) item words coincide best, and z there."""
     n_words = words.shape[2]
+    weights = np.empty((2, references.shape[1]), np.int64)
     for k in range(references.shape[0]):
-        counts = np.zeros(64, np.float32)
-        for i in range(n_words):
-            _count_word(references[k, i], np.float32(1.0), counts)
+        for phase in range(2):
+            _weigh(references[k], item_counts[phase], weights[phase])
+        expected = weights[:, :n_words].sum(axis=1)
         z[k] = -np.inf
         for start in range(references.shape[1] - n_words + 1):
-            if start:
-                _count_word(references[k, start - 1], np.float32(-1.0), counts)
-                _count_word(references[k, start + n_words - 1], np.float32(1.0), counts)
             for phase in range(2):
-                x = _excess(words, phase, item_counts[phase], references[k], start, counts)
-                x = np.float32((x - mean) / deviation)
+                if start:
+                    expected[phase] += weights[phase, start + n_words - 1] - weights[phase, start - 1]
+                excess = _found(words, phase, references[k], start) - np.float32(expected[phase] / n_words)
+                x = np.float32((excess - mean) / deviation)
                 if x > z[k]:
                     phases[k], shifts[k], z[k] = phase, start, x
 
@@ -109,22 +122,23 @@ def sharpness(words, phase, item_counts, reference, nearest):  # type: ignore[no
     """
     n_words = words.shape[2]
     middle = (reference.shape[0] - n_words) // 2
-    counts = np.zeros(64, np.float32)
-    for i in range(n_words):
-        _count_word(reference[i], np.float32(1.0), counts)
-    here, beside, found = np.float32(0.0), np.float32(-np.inf), np.uint64(0)
+    weights = np.empty(reference.shape[0], np.int64)
+    _weigh(reference, item_counts, weights)
+    expected = weights[:n_words].sum()
+    here = found_here = np.float32(0.0)
+    beside = np.float32(-np.inf)
     for start in range(reference.shape[0] - n_words + 1):
         if start:
-            _count_word(reference[start - 1], np.float32(-1.0), counts)
-            _count_word(reference[start + n_words - 1], np.float32(1.0), counts)
+            expected += weights[start + n_words - 1] - weights[start - 1]
+        if start != middle and abs(start - middle) < nearest:
+            continue
+        found = _found(words, phase, reference, start)
+        excess = found - np.float32(expected / n_words)
         if start == middle:
-            here = _excess(words, phase, item_counts, reference, start, counts)
-            for level in range(words.shape[0]):
-                for i in range(n_words):
-                    found += _popcount(words[level, phase, i] & reference[start + i])
-        elif abs(start - middle) >= nearest:
-            beside = max(beside, _excess(words, phase, item_counts, reference, start, counts))
-    return (here - beside) / np.sqrt(np.float32(found) + np.float32(1.0))
+            here, found_here = excess, found
+        else:
+            beside = max(beside, excess)
+    return (here - beside) / np.sqrt(found_here + np.float32(1.0))
 
 
 @kernel
@@ -143,6 +157,34 @@ def evenness(words, phase, track_words, n_chunk):  # type: ignore[no-untyped-def
         total += np.float64(found)
         square += np.float64(found) * np.float64(found)
     return total * total / (n_chunks * square) if square > 0.0 else 0.0
+
+
+@kernel
+def mixing(words, phase, track_words, n_chunk, n_bands):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Return how far coincidences come from the same bands at all times: 1 if they do, less if bands take turns.
+
+    Over cells of `n_chunk` words by `n_bands` bands: the participation ratio of the cells over the product of those of
+    their sums by time and by band, which is 1 where a cell has what its row and its column make expected.
+    """
+    n_chunks, n_groups = words.shape[2] // n_chunk, 64 // n_bands
+    by_chunk, by_group = np.zeros(n_chunks), np.zeros(n_groups)
+    cell = np.empty(n_groups)
+    squares = 0.0
+    for c in range(n_chunks):
+        cell[:] = 0.0
+        for i in range(c * n_chunk, (c + 1) * n_chunk):
+            for level in range(words.shape[0]):
+                word = words[level, phase, i] & track_words[i]
+                while word:
+                    cell[_lowest_bit(word) // n_bands] += 1.0
+                    word &= word - np.uint64(1)
+        by_chunk[c] = cell.sum()
+        by_group += cell
+        squares += (cell * cell).sum()
+    total = by_chunk.sum()
+    if total == 0.0:
+        return 0.0
+    return (by_chunk * by_chunk).sum() * (by_group * by_group).sum() / (total * total * squares)
 
 
 @kernel

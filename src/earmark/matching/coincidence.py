@@ -10,6 +10,8 @@ one that fools any (measured in `benchmarks/LOG.md`):
   have in common, and where noise or speech has taken some bands, the others speak;
 - the *sharpness* test compares the coincidences with the best of those up to a second earlier and later in the same
   track: music that only shares a key, a beat or a held chord fits nearly as well beside as it does at its best.
+
+What they say counts for less where the coincidences are not spread over the stretch, and over the bands at all times.
 """
 
 import collections
@@ -21,7 +23,7 @@ from numpy.typing import NDArray
 
 from earmark.errors import ParameterError
 from earmark.matching.band_tests import BandTest, ItemBands, weighted_z
-from earmark.matching.bitmaps import best_alignments, coincide, count_levels, count_rows, evenness, sharpness
+from earmark.matching.bitmaps import best_alignments, coincide, count_levels, count_rows, evenness, mixing, sharpness
 
 __all__ = ["BESIDE", "DECIDED", "RADIUS", "Alignments", "Cohort", "Stretch"]
 
@@ -31,16 +33,21 @@ RADIUS = 6
 BESIDE = 3, 16
 """The sharpness test looks at places from so many words to so many words beside an alignment: 0.2 to 1 s."""
 
-WEIGHTS = 1.0, 1.5, 0.75
-"""Of the cohort, the weighted and the sharpness test in the geometric mean: the best of some twenty that were tried."""
+WEIGHTS = 1.0, 1.5, 0.25
+"""Of the cohort, the weighted and the sharpness test in the geometric mean; these and the next are the best of some
+hundreds that were tried on 57 h of chance matches (`benchmarks/LOG.md`)."""
+
+SPREAD_WEIGHTS = 2.0, 0.5
+"""By how much evenness and mixing of the coincidences, 1 at best, lower that mean. Over time, chance matches owe more
+to a few moments than true ones. Over time and bands together, a filter sweep that meets another one has its
+coincidences in one band after the other."""
 
 LEAST_SHARPNESS = 2.0
 """What the sharpness test counts at least: 19 of 20 chance matches are below, and loops of less than a second, which
 fit beside as well as here, are to be found all the same."""
 
-CHUNK, EVENNESS_POWER = 4, 0.5
-"""Words (a quarter second) over which coincidences are summed to see how evenly they are spread, and what that counts:
-chance matches owe more to a few moments than true ones."""
+CHUNK_WORDS, CHUNK_BANDS = 4, 4
+"""A quarter second and a quarter octave: over these, coincidences are summed to see how they are spread."""
 
 GATE_Z = 4.0
 """Alignments that the cohort test leaves below this are not looked at again; claims are made from about 7 on."""
@@ -59,7 +66,7 @@ NEAR = 0.25
 PLACES_PER_TRACK = 2
 """Music that repeats itself fits at many places of its track: so many of them are looked at again."""
 
-DECIDED = 12.5
+DECIDED = 10.0
 """From this score on (odds of about 1e-10 an hour) nothing is gained but more zeros: other places of the track and
 longer stretches are not looked at."""
 
@@ -181,15 +188,19 @@ class Stretch:
         return phases, shifts - radius, scores
 
     def _score(self, z: float, phase: int, around: NDArray[np.uint64], test: BandTest) -> float:
-        """Join the three tests, and how evenly the coincidences are spread; 0 if one of the first two is against it."""
+        """Join the three tests, and how the coincidences are spread; 0 if one of the first two is against it."""
         track = around[BESIDE[1] : len(around) - BESIDE[1]]
         weighted = weighted_z(test, self._bands(phase).covariance(track, test.variance))
         if z <= 0.0 or weighted <= 0.0:
             return 0.0
         sharp = float(sharpness(self.words, phase, self._counts[phase], around, BESIDE[0]))
-        tests = (z, weighted, max(sharp, LEAST_SHARPNESS))
-        mean = math.exp(sum(w * math.log(t) for w, t in zip(WEIGHTS, tests, strict=True)) / sum(WEIGHTS))
-        return float(mean * evenness(self.words, phase, track, CHUNK) ** EVENNESS_POWER)
+        even = evenness(self.words, phase, track, CHUNK_WORDS)
+        mixed = mixing(self.words, phase, track, CHUNK_WORDS, CHUNK_BANDS)
+        if even <= 0.0 or mixed <= 0.0:
+            return 0.0
+        answers = (z, weighted, max(sharp, LEAST_SHARPNESS), even, mixed)
+        weights = WEIGHTS + SPREAD_WEIGHTS
+        return math.exp(sum(w * math.log(a) for w, a in zip(weights, answers, strict=True)) / sum(WEIGHTS))
 
     def _bands(self, phase: int) -> ItemBands:
         if phase not in self._by_phase:

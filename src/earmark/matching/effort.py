@@ -86,7 +86,7 @@ _ALL = (
         hits_per_patch=20,
         candidates_per_window=60,
         sweep=SweepPlan(
-            renditions=(*_speeds(), *_tempos()), probes_per_block=2, hits_per_probe=10, candidates_per_block=10
+            renditions=(*_speeds(), *_tempos()), probes_per_block=2, hits_per_probe=10, candidates_per_block=12
         ),
     ),
     Effort(
@@ -95,9 +95,9 @@ _ALL = (
         candidates_per_window=150,
         sweep=SweepPlan(
             renditions=tuple(dict.fromkeys([*_speeds(), *_tempos(), *_pitches()])),
-            probes_per_block=4,
+            probes_per_block=3,
             hits_per_probe=10,
-            candidates_per_block=48,
+            candidates_per_block=64,
         ),
     ),
 )

@@ -12,7 +12,7 @@ from earmark.matching.extent import Extent
 from earmark.matching.search import WINDOW_WORDS, Alignment, track_stretch
 from earmark.matching.view import View, item_frame
 
-__all__ = ["Finding", "FoundSoFar", "common", "words_beside"]
+__all__ = ["Finding", "FoundSoFar", "common", "shift_at", "words_beside"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +97,16 @@ class FoundSoFar:
 def common(a: Finding, b: Finding) -> int:
     """Return how many item words two findings share."""
     return max(min(a.stop, b.stop) - max(a.start, b.start), 0)
+
+
+def shift_at(found: Finding, word: float) -> int:
+    """Return the track word less the word of the view, at a word of the view that a finding's seed is in.
+
+    A tempo that is a little off makes a long match drift; between its ends the shift is taken to change evenly.
+    """
+    extent = found.extent
+    share = min(max((word - extent.start) / max(extent.stop - extent.start, 1), 0.0), 1.0)
+    return round(extent.start_shift + share * (extent.stop_shift - extent.start_shift))
 
 
 def words_beside(

@@ -12,9 +12,10 @@ from earmark.fingerprint import Fingerprint, Model, Rendition
 from earmark.matching.coincidence import BESIDE, Cohort, Stretch
 from earmark.matching.effort import DEFAULT_EFFORT, effort_named
 from earmark.matching.extent import find_extent
-from earmark.matching.finding import Finding, FoundSoFar, common, words_beside
+from earmark.matching.finding import Finding, FoundSoFar, common, shift_at, words_beside
 from earmark.matching.match import Match
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
+from earmark.matching.residue import residue
 from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments, track_stretch
 from earmark.matching.sweep import DENSER, Sweep, is_short, refine
 from earmark.matching.view import item_frame, undone_view, view_word
@@ -83,7 +84,7 @@ class Matcher:
             )
         self._catalog, self._model, self._config = catalog, model, model.config
         self._cohort, self._effort = Cohort(model.cohort), effort_named(effort)
-        self._plain = load_calibration(model, effort, "plain")
+        self._plain, self._residue = (load_calibration(model, effort, look) for look in ("plain", "residue"))
         self._log10_limit = float(np.log10(max_e_value))
         self._sweep: Sweep | None = None
         if self._effort.sweep is not None:
@@ -112,6 +113,7 @@ class Matcher:
         if self._sweep is not None:
             for calibration, swept in self._swept_alignments(self._sweep, found, fingerprint):
                 self._settle(swept, calibration, found, fingerprint)
+        self._look_beneath(found, fingerprint)
         matches = self._reported(list(found), fingerprint)
         matches.sort(key=lambda m: (m.item_start_s, m.log10_e_value, m.track))
         groups = {group: i for i, group in enumerate(dict.fromkeys(m.group for m in matches))}
@@ -132,6 +134,23 @@ class Matcher:
         # Odds are fitted on long stretches. Looking so many times as closely gives chance as many more opportunities.
         denser = dataclasses.replace(self._swept, intercept=self._swept.intercept + math.log10(DENSER))
         return [(self._swept, long), (denser, short)]
+
+    def _look_beneath(self, found: FoundSoFar, fingerprint: Fingerprint) -> None:
+        """Look for what plays together with the best of what was found, and then once more beneath all of it.
+
+        What was found beneath something better is looked at again, for where it begins and ends.
+        """
+        taken, n_before = _uppermost(found), 0
+        while taken and found.n_added > n_before:
+            n_before = found.n_added
+            rest = residue(fingerprint, self._model, self._catalog, taken)
+            known = {one.seed.track for one in taken}
+            known.update(*(self._catalog.same_audio(track) for track in known))
+            beneath = find_alignments(rest, self._catalog, self._config, self._cohort, self._effort, without=known)
+            self._settle(beneath, self._residue, found, rest)
+            if len(taken) == len(list(found)):
+                return
+            taken = list(found)
 
     def _settle(
         self, alignments: list[Alignment], calibration: Calibration, found: FoundSoFar, fingerprint: Fingerprint
@@ -204,11 +223,14 @@ class Matcher:
         return dataclasses.replace(seed, view=wide, start=before, stop=before + n_words, shift=shift)
 
     def _same_recording(self, new: Finding, other: Finding) -> bool:
-        """Return whether the two tracks hold the same peaks where both were found."""
+        """Return whether the two tracks hold the same peaks in the middle of where both were found."""
         start = view_word(new.seed.view, max(new.start, other.start))
-        length = view_word(new.seed.view, min(new.stop, other.stop)) - start
+        both = view_word(new.seed.view, min(new.stop, other.stop)) - start
+        length = min(both, MEASURED_WORDS)
+        start += (both - length) // 2
+        at = start + shift_at(new, start + length / 2)
         mine, theirs = self._catalog.words(new.seed.track), self._words_beside(new.seed, start, length, other)
-        likeness = max(_likeness(theirs, track_stretch(mine, start + new.seed.shift + s, length)) for s in (-1, 0, 1))
+        likeness = max(_likeness(theirs, track_stretch(mine, at + s, length)) for s in (-1, 0, 1))
         return likeness >= SAME_RECORDING
 
     def _explained(self, new: Finding, other: Finding, calibration: Calibration) -> bool:
@@ -223,8 +245,11 @@ class Matcher:
         return bool(scores[0] < score_at(self._log10_limit, self._catalog.duration_s, calibration))
 
     def _words_beside(self, seed: Alignment, start: int, length: int, other: Finding) -> NDArray[np.uint64]:
+        """Return another finding's track words as they would lie in a stretch of a seed's view."""
+        middle = view_word(other.seed.view, item_frame(seed.view, start + length / 2, seed.phase) / 2)
+        there = dataclasses.replace(other.seed, shift=shift_at(other, middle))
         words = self._catalog.words(other.seed.track)
-        return words_beside(seed.view, seed.phase, start, length, other.seed, words, self._config)
+        return words_beside(seed.view, seed.phase, start, length, there, words, self._config)
 
     def _reported(self, found: list[Finding], fingerprint: Fingerprint) -> list[Match]:
         """Return what was found, each under all the ids that its track has in the catalog."""
@@ -285,6 +310,20 @@ class Matcher:
             fingerprint, self._model, words, middle, rendition, steps=MEASURE_STEPS, least_gain=MEASURE_GAIN
         )
         return refined.view.rendition
+
+
+def _uppermost(found: FoundSoFar) -> list[Finding]:
+    """Return the findings that no better one of another recording covers by half."""
+    return [
+        one
+        for one in found
+        if not any(
+            other.group != one.group
+            and other.log10_e_value < one.log10_e_value
+            and 2 * common(other, one) > one.stop - one.start
+            for other in found.within(one.start, one.stop)
+        )
+    ]
 
 
 def _item_words(seed: Alignment, start: int, stop: int) -> tuple[int, int]:

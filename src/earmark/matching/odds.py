@@ -11,8 +11,8 @@ from earmark.fingerprint import Model
 
 __all__ = ["SHARES", "Calibration", "load_calibration", "log10_e_value", "score_at"]
 
-SHARES = {"plain": 0.5, "sweep": 0.5}
-"""What share of the chance matches that are accepted each look at an item may bring, where there are two."""
+SHARES = {"plain": 0.4, "residue": 0.2, "sweep": 0.4}
+"""What share of the chance matches that are accepted each look at an item may bring, where all are taken."""
 
 LOWEST_LOG10 = -300.0
 
@@ -42,8 +42,9 @@ def load_calibration(model: Model, effort: str, look: str) -> Calibration:
     model : Model
     effort : str
     look : str
-        "plain" (the item as it is) or "sweep". A match of one look is as good as its odds times what the other look
-        adds, so each look's chance matches count by its share of those that are accepted.
+        "plain" (the item as it is), "residue" (what is left of it without the tracks found; looked at in the same way,
+        so the same fit serves) or "sweep". A match of one look is as good as its odds times what the other looks add,
+        so each look's chance matches count by its share of those that are accepted.
 
     Raises
     ------
@@ -55,11 +56,12 @@ def load_calibration(model: Model, effort: str, look: str) -> Calibration:
         raise ParameterError(
             f"odds are calibrated for model {fitted['model']}, got {model.digest}: run benchmarks/calibrate.py"
         )
-    looks = fitted["efforts"].get(effort, {})
+    fits = fitted["efforts"].get(effort, {})
+    looks = {**fits, "residue": fits["plain"]} if "plain" in fits else fits
     if look not in looks:
         raise ParameterError(f"no odds are calibrated for effort {effort!r}, {look!r}: run benchmarks/calibrate.py")
     one = Calibration(**looks[look])
-    share = SHARES[look] if len(looks) > 1 else 1.0
+    share = SHARES[look] / sum(SHARES[name] for name in looks)
     return dataclasses.replace(one, intercept=one.intercept - math.log10(share))
 
 

@@ -3,7 +3,7 @@
 import bisect
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ WINDOW_WORDS = 78
 LONGER = (2, 4)
 """Stretches of so many windows are judged, too: evidence too thin for a claim adds up over 10 and 20 s."""
 
-PROMISING = 4.0
+PROMISING = 3.75
 """Score from which on an alignment is tried on longer stretches, unless one of its track is decided there."""
 
 LEAST_OVERLAP = 0.7
@@ -66,7 +66,13 @@ class Alignment:
 
 
 def find_alignments(
-    fingerprint: Fingerprint, catalog: Catalog, config: FingerprintConfig, cohort: Cohort, effort: Effort
+    fingerprint: Fingerprint,
+    catalog: Catalog,
+    config: FingerprintConfig,
+    cohort: Cohort,
+    effort: Effort,
+    *,
+    without: Collection[int] = (),
 ) -> list[Alignment]:
     """Return every alignment of the item, as it is, with a track that got a closer look.
 
@@ -78,6 +84,8 @@ def find_alignments(
     config : FingerprintConfig
     cohort : Cohort
     effort : Effort
+    without : collection of int
+        Tracks that are not looked for.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def find_alignments(
     view = plain_view(fingerprint)
     n_words = view.words.shape[2]
     words_of = functools.cache(catalog.words)
-    hits = _Hits(fingerprint.patches, catalog, config, effort)
+    hits = _Hits(fingerprint.patches, catalog, config, effort, without)
     alignments: list[Alignment] = []
     for start in _window_starts(n_words, WINDOW_WORDS):
         stop = min(start + WINDOW_WORDS, n_words)
@@ -201,8 +209,16 @@ def _align_longer(
 class _Hits:
     """The catalog patches nearest to an item's patches, searched for many windows at once."""
 
-    def __init__(self, patches: NDArray[np.int8], catalog: Catalog, config: FingerprintConfig, effort: Effort) -> None:
+    def __init__(
+        self,
+        patches: NDArray[np.int8],
+        catalog: Catalog,
+        config: FingerprintConfig,
+        effort: Effort,
+        without: Collection[int],
+    ) -> None:
         self._patches, self._catalog, self._config, self._effort = patches, catalog, config, effort
+        self._without = np.fromiter(without, np.int32, len(without))
         self._first = self._stop = 0
 
     def candidates(self, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -229,7 +245,8 @@ class _Hits:
         speaking = np.flatnonzero(patches.any(axis=1))
         if len(speaking):
             tracks, positions, similarities = self._catalog.search(patches[speaking], self._effort.hits_per_patch)
-            self._tracks[speaking], self._similarities[speaking] = tracks, similarities
+            self._tracks[speaking] = np.where(np.isin(tracks, self._without), -1, tracks)
+            self._similarities[speaking] = similarities
             stride = self._config.track_patch_stride
             self._offsets[speaking] = positions.astype(np.int64) * stride - (first + speaking)[:, None]
         self._first, self._stop = first, stop

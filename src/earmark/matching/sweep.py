@@ -18,7 +18,7 @@ from earmark.fingerprint import Fingerprint, Model, Rendition, undone_patches
 from earmark.matching.bitmaps import best_alignments, count_levels
 from earmark.matching.coincidence import DECIDED, RADIUS, Cohort
 from earmark.matching.effort import SweepPlan
-from earmark.matching.search import WINDOW_WORDS, Alignment, WordsOf, align, track_stretch
+from earmark.matching.search import LEAST_OVERLAP, WINDOW_WORDS, Alignment, WordsOf, align, track_stretch
 from earmark.matching.view import View, item_frame, undone_view
 from earmark.matching.voting import vote
 
@@ -39,9 +39,13 @@ long stretch of changed music has many blocks to be found by, a short one few.""
 
 DENSER = 2
 
-LEAST_FIT = 12.0
-"""Excess of coincidences over the square root of the words, from which on a candidate is refined. 2 % off the true
-rendition, 19 of 20 true candidates have more; of blocks that hold nothing, a third have one."""
+LEAST_FIT, LEAST_REFINED_FIT = 12.0, 16.0
+"""Excess of coincidences over the square root of the words, from which on a candidate is refined, and which it must
+have after the first steps to be refined further. 99 of 100 true candidates have more; of blocks that hold nothing, two
+in five have one of the first, one in twenty of the second."""
+
+PLACED_PER_BLOCK = 2
+"""So many tracks, the best that fit, are searched from end to end for the place where the block fits best."""
 
 REFINED_PER_BLOCK = 2
 """The best that fit: the true track is among them in 99 of 100 blocks in which it is a candidate."""
@@ -166,14 +170,15 @@ class Sweep:
             view = undone_view(fingerprint, self._model.config, rendition, block[0], n_words)
             fits += _fits(view, places, self._catalog.words)
         best: dict[int, Alignment] = {}
-        for fit, alignment in sorted(fits, key=lambda f: (-f[0], f[1].track, f[1].shift)):
-            if fit >= LEAST_FIT:
-                best.setdefault(alignment.track, alignment)
-        return list(best.values())[:REFINED_PER_BLOCK]
+        for _, alignment in sorted(fits, key=lambda f: (-f[0], f[1].track, f[1].shift)):
+            best.setdefault(alignment.track, alignment)
+        placed = [_best_in_track(a, self._catalog.words(a.track)) for a in list(best.values())[:PLACED_PER_BLOCK]]
+        placed.sort(key=lambda f: -f[0])
+        return [alignment for fit, alignment in placed[:REFINED_PER_BLOCK] if fit >= LEAST_FIT]
 
     def _refined(self, fingerprint: Fingerprint, alignment: Alignment, within: tuple[int, int]) -> Alignment | None:
         """Return an alignment with its rendition refined, on a longer stretch if that says more; None if nothing is."""
-        best = self._judged(fingerprint, alignment, STEPS)
+        best = self._judged(fingerprint, alignment, STEPS, LEAST_REFINED_FIT)
         if best is None:
             return None
         for factor in LONGER:
@@ -187,12 +192,18 @@ class Sweep:
             best = max([best, *longer], key=lambda a: a.score)
         return best
 
-    def _judged(self, fingerprint: Fingerprint, alignment: Alignment, steps: Steps) -> Alignment | None:
-        """Refine an alignment and score it."""
-        words = self._catalog.words(alignment.track)
-        refined = refine(fingerprint, self._model, words, alignment, alignment.view.rendition, steps=steps)
-        place = [(alignment.track, refined.shift)]
-        found = align(refined.view, (0, refined.stop), place, self._catalog.words, self._cohort, radius=2)
+    def _judged(
+        self, fingerprint: Fingerprint, alignment: Alignment, steps: Steps, least_fit: float = 0.0
+    ) -> Alignment | None:
+        """Refine an alignment and score it; None as soon as a refined one does not fit well enough."""
+        climb = _Climb(fingerprint, self._model, self._catalog.words(alignment.track), alignment)
+        best = climb.at(alignment.view.rendition)
+        for semitones, share in steps:
+            best = climb.moved(best, semitones, share)
+            if best.fit < least_fit:
+                return None
+        place = [(alignment.track, best.shift)]
+        found = align(best.view, (0, best.view.words.shape[2]), place, self._catalog.words, self._cohort, radius=2)
         return found[0] if found else None
 
 
@@ -207,6 +218,18 @@ def _fits(view: View, places: list[tuple[int, int]], words_of: WordsOf) -> list[
         )
         for (t, s), (fit, phase, off) in zip(places, _best_fits(view, np.stack(references)), strict=True)
     ]
+
+
+def _best_in_track(alignment: Alignment, track_words: NDArray[np.uint64]) -> tuple[float, Alignment]:
+    """Return how well a whole view fits where it fits best in all of the track, and the alignment there.
+
+    Of a passage that the track repeats, the search may have brought the wrong one.
+    """
+    n_words = alignment.view.words.shape[2]
+    margin = n_words - round(LEAST_OVERLAP * n_words)
+    reference = track_stretch(track_words, -margin, max(len(track_words), n_words) + 2 * margin)
+    fit, phase, off = _best_fits(alignment.view, reference[None])[0]
+    return fit, dataclasses.replace(alignment, phase=phase, shift=off - margin)
 
 
 def _best_fits(view: View, references: NDArray[np.uint64]) -> list[tuple[float, int, int]]:
@@ -261,25 +284,8 @@ def refine(
     climb = _Climb(fingerprint, model, track_words, alignment)
     best = climb.at(rendition)
     for semitones, share in steps:
-        for _ in range(3):
-            pitch, tempo = best.view.rendition.pitch_semitones, best.view.rendition.tempo_ratio
-            moves = [
-                Rendition(pitch_semitones=pitch + p * semitones, tempo_ratio=tempo * (1.0 + share) ** t)
-                for p, t in ((1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
-            ]
-            better = max((climb.at(move) for move in moves), key=lambda place: place.fit)
-            root = best.view.words.shape[2] ** 0.5
-            if (better.fit - best.fit) * root <= least_gain * max(best.fit * root, 0.0) ** 0.5:
-                break
-            best = better
-    return dataclasses.replace(
-        alignment,
-        view=best.view,
-        start=0,
-        stop=best.view.words.shape[2],
-        phase=best.phase,
-        shift=best.shift,
-    )
+        best = climb.moved(best, semitones, share, least_gain)
+    return best.of(alignment)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -290,6 +296,11 @@ class _Place:
     phase: int
     shift: int
     fit: float
+
+    def of(self, alignment: Alignment) -> Alignment:
+        """Return an alignment moved here."""
+        stop = self.view.words.shape[2]
+        return dataclasses.replace(alignment, view=self.view, start=0, stop=stop, phase=self.phase, shift=self.shift)
 
 
 class _Climb:
@@ -310,6 +321,21 @@ class _Climb:
         if rendition not in self._seen:
             self._seen[rendition] = self._try(rendition)
         return self._seen[rendition]
+
+    def moved(self, best: _Place, semitones: float, share: float, least_gain: float = 0.0) -> _Place:
+        """Move pitch and tempo by steps of one size as long as that gains; three steps at most."""
+        for _ in range(3):
+            pitch, tempo = best.view.rendition.pitch_semitones, best.view.rendition.tempo_ratio
+            moves = [
+                Rendition(pitch_semitones=pitch + p * semitones, tempo_ratio=tempo * (1.0 + share) ** t)
+                for p, t in ((1, 1), (-1, -1), (1, 0), (-1, 0), (0, 1), (0, -1))
+            ]
+            better = max((self.at(move) for move in moves), key=lambda place: place.fit)
+            root = best.view.words.shape[2] ** 0.5
+            if (better.fit - best.fit) * root <= least_gain * max(best.fit * root, 0.0) ** 0.5:
+                break
+            best = better
+        return best
 
     def _try(self, rendition: Rendition) -> _Place:
         tempo = rendition.tempo_ratio
