@@ -39,19 +39,22 @@ N_FOLDS = 6
 MILLION_TRACKS_H = 1e6 * 4 / 60
 N_TAIL = 100
 KINDS = ("as_is", "raised", "slowed")
+LOOKS = ("plain", "sweep")
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
 def step_maxima(job):
     """Return {look: the best score of every step}, and the hours, of a track that is not in the catalog."""
-    index, catalog_path, name, kind = job
+    index, catalog_path, name, kind, looks = job
     model, effort, track = load_model(), effort_named(name), music.load_tracks()[index]
     as_is = kind == "as_is"
     heard = folds.fingerprint_of(track) if as_is else fingerprint([transformed(track.samples(), kind)], model)
     catalog, cohort = folds.open_cached(catalog_path), Cohort(model.cohort)
-    plain = find_alignments(heard, catalog, model.config, cohort, effort)
-    maxima = {"plain": _by_step(plain, heard, WINDOW_WORDS // 2)}
-    if effort.sweep is not None:
+    maxima = {}
+    if "plain" in looks:
+        plain = find_alignments(heard, catalog, model.config, cohort, effort)
+        maxima["plain"] = _by_step(plain, heard, WINDOW_WORDS // 2)
+    if "sweep" in looks and effort.sweep is not None:
         swept = Sweep(catalog, model, cohort, effort.sweep).find(heard, 0, heard.n_frames)
         maxima["sweep"] = _by_step(swept, heard, WINDOW_WORDS)
     return maxima, heard.n_samples / music.SR / 3600
@@ -116,6 +119,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--efforts", nargs="+", default=EFFORTS, choices=EFFORTS)
     parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS)
+    parser.add_argument("--looks", nargs="+", default=LOOKS, choices=LOOKS)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--keep", type=Path, help="folder for hours and scores, as .npy files")
     parser.add_argument("--plot", type=Path, help="draw the scores in --keep")
@@ -136,12 +140,12 @@ def main():
     fitted = json.loads(args.out.read_text())["efforts"] if args.out.exists() else {}
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for name in args.efforts:
-            jobs = [(i, path, name, kind) for kind in args.kinds for i, path in places]
+            jobs = [(i, path, name, kind, args.looks) for kind in args.kinds for i, path in places]
             maxima, heard_hours = zip(*pool.map(step_maxima, jobs, chunksize=2), strict=True)
             scores = {look: np.concatenate([m[look] for m in maxima]) for look in maxima[0]}
             hours = sum(heard_hours)
             print(f"{name}: {hours:.1f} h of items against catalogs of {catalog_h:.1f} h")
-            fitted[name] = {look: report(look, s, hours, catalog_h) for look, s in scores.items()}
+            fitted.setdefault(name, {}).update({k: report(k, s, hours, catalog_h) for k, s in scores.items()})
             if args.keep:
                 args.keep.mkdir(exist_ok=True)
                 for look, s in scores.items():

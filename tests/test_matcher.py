@@ -13,9 +13,10 @@ from earmark.fingerprint import Model, fingerprint, load_model
 from earmark.matching import DEFAULT_MAX_E_VALUE, Matcher
 from earmark.matching.coincidence import Cohort
 from earmark.matching.effort import effort_named
+from earmark.matching.fitting import track_stretch
 from earmark.matching.odds import load_calibration
 from earmark.matching.residue import residue
-from earmark.matching.search import find_alignments, track_stretch
+from earmark.matching.search import find_alignments
 
 MUSIC = Path(__file__).parents[1] / "data" / "music"
 SR = audio.SAMPLE_RATE

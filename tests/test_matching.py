@@ -16,8 +16,9 @@ from earmark.matching.bitmaps import evenness, mixing
 from earmark.matching.coincidence import BESIDE, DECIDED, LEAST_SHARPNESS, RADIUS, Cohort, Stretch
 from earmark.matching.effort import effort_named
 from earmark.matching.extent import find_extent
+from earmark.matching.fitting import track_stretch
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
-from earmark.matching.search import _window_starts, track_stretch
+from earmark.matching.search import _window_starts
 from earmark.matching.voting import SIMILARITY_FLOOR, vote
 
 from . import matching_reference as reference

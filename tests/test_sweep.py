@@ -12,12 +12,12 @@ from earmark.fingerprint import ORIGINAL, Rendition, fingerprint, load_model
 from earmark.matching import Matcher
 from earmark.matching.coincidence import Cohort
 from earmark.matching.effort import EFFORTS, effort_named
+from earmark.matching.fitting import best_in_track
 from earmark.matching.search import Alignment, find_alignments
 from earmark.matching.sweep import (
     BLOCK_FRAMES,
     LEAST_FIT,
     LONGEST_WORDS,
-    _best_in_track,
     _blocks,
     _longer,
     _probe_centres,
@@ -182,15 +182,25 @@ def test_refining_finds_a_rendition_that_is_a_little_off(catalog):
     assert middle == pytest.approx(78, abs=1.5)
 
 
-def test_a_block_is_laid_where_it_fits_best_in_all_of_a_track(catalog):
+def test_a_stretch_is_laid_where_it_fits_best_in_all_of_a_track(catalog):
     model = load_model()
-    y = excerpt("muldjord-armygeddon", 9.0, 5.0)
-    view = plain_view(fingerprint([y], model))
+    view = plain_view(fingerprint([excerpt("muldjord-armygeddon", 9.0, 5.0)], model))
     track = next(n for n in range(catalog.n_numbers) if catalog.track(n).track_id.startswith("muldjord"))
-    elsewhere = Alignment(view=view, start=0, stop=view.words.shape[2], phase=0, track=track, shift=300, score=0.0)
-    fit, placed = _best_in_track(elsewhere, catalog.words(track))
-    assert placed.shift + placed.phase / 2 == pytest.approx(9.0 * model.config.words_per_second, abs=1)
+    fit, phase, place = best_in_track(view.words, catalog.words(track))
+    assert place + phase / 2 == pytest.approx(9.0 * model.config.words_per_second, abs=1)
     assert fit > 2 * LEAST_FIT
+
+
+@pytest.mark.parametrize("place", [-20, 0, 30, 150, 199])
+def test_a_stretch_may_lie_partly_outside_its_track(place):
+    rng = np.random.default_rng(place + 20)
+    words = rng.integers(0, 2**63, (3, 2, 78), dtype=np.uint64) & rng.integers(0, 2**63, (3, 2, 78), dtype=np.uint64)
+    track = np.zeros(258, np.uint64)
+    track[30 : 30 + 200] = rng.integers(0, 2**63, 200, dtype=np.uint64)
+    at = 30 + place
+    track[max(at, 30) : min(at + 78, 230)] = words[0, 1][max(30 - at, 0) : 78 - max(at + 78 - 230, 0)]
+    _, phase, found = best_in_track(words, track[30:230])
+    assert (phase, found) == (1, place) if place <= 145 else found <= 145
 
 
 def test_alignments_as_it_is_are_in_the_items_own_words(catalog):

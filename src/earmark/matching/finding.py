@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from earmark.fingerprint import FingerprintConfig, semitones_to_bands
 from earmark.matching.extent import Extent
-from earmark.matching.search import WINDOW_WORDS, Alignment, track_stretch
+from earmark.matching.fitting import track_stretch
+from earmark.matching.search import WINDOW_WORDS, Alignment
 from earmark.matching.view import View, item_frame
 
 __all__ = ["Finding", "FoundSoFar", "common", "shift_at", "words_beside"]

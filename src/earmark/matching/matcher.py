@@ -13,10 +13,11 @@ from earmark.matching.coincidence import BESIDE, Cohort, Stretch
 from earmark.matching.effort import DEFAULT_EFFORT, effort_named
 from earmark.matching.extent import find_extent
 from earmark.matching.finding import Finding, FoundSoFar, common, shift_at, words_beside
+from earmark.matching.fitting import track_stretch
 from earmark.matching.match import Match
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.residue import residue
-from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments, track_stretch
+from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments
 from earmark.matching.sweep import DENSER, Sweep, is_short, refine
 from earmark.matching.view import item_frame, undone_view, view_word
 

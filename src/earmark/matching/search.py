@@ -12,10 +12,11 @@ from earmark.catalog import Catalog
 from earmark.fingerprint import Fingerprint, FingerprintConfig
 from earmark.matching.coincidence import BESIDE, DECIDED, RADIUS, Cohort, Stretch
 from earmark.matching.effort import Effort
+from earmark.matching.fitting import LEAST_OVERLAP, best_in_track, track_stretch
 from earmark.matching.view import View, plain_view
 from earmark.matching.voting import vote
 
-__all__ = ["WINDOW_WORDS", "Alignment", "WordsOf", "align", "find_alignments", "track_stretch"]
+__all__ = ["WINDOW_WORDS", "Alignment", "WordsOf", "align", "find_alignments"]
 
 WINDOW_WORDS = 78
 """5 s. A window begins every half window."""
@@ -25,10 +26,6 @@ LONGER = (2, 4)
 
 PROMISING = 3.75
 """Score from which on an alignment is tried on longer stretches, unless one of its track is decided there."""
-
-LEAST_OVERLAP = 0.7
-"""Share of a stretch that must lie within the track. Of music that a track begins or ends with, a neighbouring window
-has more."""
 
 PATCHES_PER_SEARCH = 4096
 
@@ -99,7 +96,8 @@ def find_alignments(
     alignments: list[Alignment] = []
     for start in _window_starts(n_words, WINDOW_WORDS):
         stop = min(start + WINDOW_WORDS, n_words)
-        alignments += align(view, (start, stop), list(hits.candidates(start, stop)), words_of, cohort)
+        here = align(view, (start, stop), list(hits.candidates(start, stop)), words_of, cohort)
+        alignments += here + _elsewhere(here, words_of, cohort)
     found, length = alignments.copy(), WINDOW_WORDS
     for factor in LONGER:
         if n_words <= length:
@@ -171,13 +169,17 @@ def _overlap(start: int, stop: int, n_words: int) -> float:
     return (min(stop, n_words) - max(start, 0)) / (stop - start)
 
 
-def track_stretch(words: NDArray[np.uint64], start: int, length: int) -> NDArray[np.uint64]:
-    """Return `length` words of a track from `start` on, 0 where it has none."""
-    out = np.zeros(length, np.uint64)
-    a, e = max(start, 0), min(start + length, len(words))
-    if e > a:
-        out[a - start : e - start] = words[a:e]
-    return out
+def _elsewhere(here: list[Alignment], words_of: WordsOf, cohort: Cohort) -> list[Alignment]:
+    """Lay a window beside all of the track that fits it best: of what repeats, the search may have missed the place."""
+    best = max(here, key=lambda a: a.score, default=None)
+    if best is None or best.score >= DECIDED:
+        return []
+    words = best.view.words[:, :, best.start : best.stop]
+    _, _, place = best_in_track(words, words_of(best.track))
+    shift = place - best.start
+    if abs(shift - best.shift) <= RADIUS:
+        return []
+    return align(best.view, (best.start, best.stop), [(best.track, shift)], words_of, cohort, radius=2)
 
 
 def _window_starts(n_words: int, window: int) -> list[int]:

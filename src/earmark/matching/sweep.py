@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from earmark.catalog import Catalog
 from earmark.errors import ParameterError
 from earmark.fingerprint import Fingerprint, Model, Rendition, undone_patches
-from earmark.matching.bitmaps import best_alignments, count_levels
 from earmark.matching.coincidence import DECIDED, RADIUS, Cohort
 from earmark.matching.effort import SweepPlan
-from earmark.matching.search import LEAST_OVERLAP, WINDOW_WORDS, Alignment, WordsOf, align, track_stretch
+from earmark.matching.fitting import best_fits, best_in_track, track_stretch
+from earmark.matching.search import WINDOW_WORDS, Alignment, WordsOf, align
 from earmark.matching.view import View, item_frame, undone_view
 from earmark.matching.voting import vote
 
@@ -172,7 +172,7 @@ class Sweep:
         best: dict[int, Alignment] = {}
         for _, alignment in sorted(fits, key=lambda f: (-f[0], f[1].track, f[1].shift)):
             best.setdefault(alignment.track, alignment)
-        placed = [_best_in_track(a, self._catalog.words(a.track)) for a in list(best.values())[:PLACED_PER_BLOCK]]
+        placed = [_placed(a, self._catalog.words(a.track)) for a in list(best.values())[:PLACED_PER_BLOCK]]
         placed.sort(key=lambda f: -f[0])
         return [alignment for fit, alignment in placed[:REFINED_PER_BLOCK] if fit >= LEAST_FIT]
 
@@ -216,34 +216,14 @@ def _fits(view: View, places: list[tuple[int, int]], words_of: WordsOf) -> list[
             fit,
             Alignment(view=view, start=0, stop=n_words, phase=phase, track=t, shift=s + off - RADIUS, score=0.0),
         )
-        for (t, s), (fit, phase, off) in zip(places, _best_fits(view, np.stack(references)), strict=True)
+        for (t, s), (fit, phase, off) in zip(places, best_fits(view.words, np.stack(references)), strict=True)
     ]
 
 
-def _best_in_track(alignment: Alignment, track_words: NDArray[np.uint64]) -> tuple[float, Alignment]:
-    """Return how well a whole view fits where it fits best in all of the track, and the alignment there.
-
-    Of a passage that the track repeats, the search may have brought the wrong one.
-    """
-    n_words = alignment.view.words.shape[2]
-    margin = n_words - round(LEAST_OVERLAP * n_words)
-    reference = track_stretch(track_words, -margin, max(len(track_words), n_words) + 2 * margin)
-    fit, phase, off = _best_fits(alignment.view, reference[None])[0]
-    return fit, dataclasses.replace(alignment, phase=phase, shift=off - margin)
-
-
-def _best_fits(view: View, references: NDArray[np.uint64]) -> list[tuple[float, int, int]]:
-    """Return for each reference the fit, the phase and the offset at which a view fits best.
-
-    The fit is the excess of coincidences over the square root of the words: a faster rendition has more of them.
-    """
-    counts = np.zeros((2, 64), np.float32)
-    count_levels(view.words, counts)
-    n = len(references)
-    phases, offs, excess = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.float32)
-    best_alignments(view.words, counts, references, 0.0, 1.0, phases, offs, excess)
-    fits = excess / max(view.words.shape[2], 1) ** 0.5
-    return list(zip(fits.tolist(), phases.tolist(), offs.tolist(), strict=True))
+def _placed(alignment: Alignment, track_words: NDArray[np.uint64]) -> tuple[float, Alignment]:
+    """Return how well a whole view fits where it fits best in all of the track, and the alignment there."""
+    fit, phase, place = best_in_track(alignment.view.words, track_words)
+    return fit, dataclasses.replace(alignment, phase=phase, shift=place)
 
 
 def is_short(start: int, stop: int) -> bool:
@@ -343,7 +323,7 @@ class _Climb:
         view = undone_view(self._fingerprint, self._config, rendition, self._middle - n_words / tempo, n_words)
         shift = round(self._track_middle - n_words / 2)
         reference = track_stretch(self._track_words, shift - REFINE_RADIUS, n_words + 2 * REFINE_RADIUS)
-        fit, phase, off = _best_fits(view, reference[None])[0]
+        fit, phase, off = best_fits(view.words, reference[None])[0]
         return _Place(view=view, phase=phase, shift=shift + off - REFINE_RADIUS, fit=fit)
 
 
