@@ -87,7 +87,10 @@ def test_the_number_of_processes_does_not_change_a_byte(built):
     assert sorted(first) == [
         "lock",
         "manifest.json",
-        *(f"segments/0001/{name}" for name in ("tracks.sqlite", "vectors.faiss", "words.crc32", "words.u64")),
+        *(
+            f"segments/0001/{name}"
+            for name in ("tracks.sqlite", "vectors.lists", "vectors.table", "words.crc32", "words.u64")
+        ),
     ]
 
 
@@ -192,7 +195,7 @@ def test_a_removed_track_can_be_added_again(copy, sources):
 def test_info(copy):
     remove_tracks(copy, ["song.mp3"])
     info = catalog_info(copy)
-    assert (info.n_tracks, info.n_removed, info.format_version) == (5, 1, 1)
+    assert (info.n_tracks, info.n_removed, info.format_version) == (5, 1, 2)
     assert info.model_digest == MODEL.digest
     assert info.digest == open_catalog(copy, MODEL).digest
     assert dict(info.labels) == {"MiceAmaze": 1, "Frets": 1, None: 3}

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from earmark.catalog import Layout, catalog_info, open_catalog, remove_tracks
+from earmark.catalog.lists import LEVELS
 from earmark.catalog.manifest import read_manifest, render_manifest
 from earmark.errors import CatalogDamagedError, CatalogError, CatalogVersionError, ModelMismatchError
 
 from .synthetic_catalog import MODEL, sketch, write_catalog
 
-_FILES = ("vectors.faiss", "words.u64", "words.crc32", "tracks.sqlite")
+_FILES = ("vectors.lists", "vectors.table", "words.u64", "words.crc32", "tracks.sqlite")
 
 
 def _use_all(path):
@@ -31,9 +32,9 @@ def whole(tmp_path_factory):
     rng = np.random.default_rng(3)
     tracks = [(f"t{i}", sketch(rng, 400)) for i in range(4)]
     path = tmp_path_factory.mktemp("damage") / "whole"
-    write_catalog(path, [tracks[:3], tracks[3:]], Layout(exact_below=1000))
+    write_catalog(path, [tracks[:3], tracks[3:]], Layout(exact_below=1000, probes={n: n for n in LEVELS}))
     remove_tracks(path, ["t1"])
-    assert [one.index for one in catalog_info(path).segments] == ["30 lists, 30 searched", "exact scan"]
+    assert [one.index for one in catalog_info(path).segments] == ["128 lists, 128 searched", "exact scan"]
     return path
 
 
@@ -80,7 +81,7 @@ def test_words_are_checked_where_they_are_read(copy):
 
 def test_random_bytes_in_place_of_a_file(copy):
     rng = np.random.default_rng(9)
-    for name in ("manifest.json", "segments/0001/tracks.sqlite", "segments/0001/vectors.faiss"):
+    for name in ("manifest.json", "segments/0001/tracks.sqlite", "segments/0001/vectors.lists"):
         good = (copy / name).read_bytes()
         (copy / name).write_bytes(rng.bytes(len(good)))
         with pytest.raises(CatalogDamagedError, match="damaged"):
@@ -120,9 +121,9 @@ def test_rewriting_a_manifest_as_it_is_changes_nothing(copy):
 
 
 def test_a_newer_version_is_refused_whatever_else_is_in_it(copy):
-    (copy / "manifest.json").write_text('{"kind": "earmark-catalog", "version": 2, "unheard": "of"}')
+    (copy / "manifest.json").write_text('{"kind": "earmark-catalog", "version": 3, "unheard": "of"}')
     for use in (lambda: open_catalog(copy, MODEL), lambda: catalog_info(copy), lambda: remove_tracks(copy, ["t0"])):
-        with pytest.raises(CatalogVersionError, match="format version 2; this version of Earmark reads 1"):
+        with pytest.raises(CatalogVersionError, match="format version 3; this version of Earmark reads 2"):
             use()
 
 

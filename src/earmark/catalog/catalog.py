@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE
+from earmark.catalog.lists import Queries
 from earmark.catalog.manifest import read_manifest
 from earmark.catalog.segment import Segment
 from earmark.catalog.track import Track
@@ -43,7 +44,7 @@ class Catalog:
         manifest, self.digest = read_manifest(path)
         check_model(path, manifest.model_digest, model)
         self.path, self.model_digest = path, manifest.model_digest
-        self._config = model.config
+        self._model = model
         self._segments: list[Segment] = []
         self._first_number: list[int] = []
         self.n_numbers, self.n_tracks, n_samples = 0, 0, 0
@@ -87,9 +88,9 @@ class Catalog:
         CatalogDamagedError
             If what is read is not as it was written.
         """
-        if patches.ndim != 2 or patches.shape[1] != self._config.n_dims or patches.dtype != np.int8:
+        if patches.ndim != 2 or patches.shape[1] != self._model.config.n_dims or patches.dtype != np.int8:
             raise ParameterError(
-                f"patches must be int8 of shape (n, {self._config.n_dims}), got {patches.dtype} {patches.shape}"
+                f"patches must be int8 of shape (n, {self._model.config.n_dims}), got {patches.dtype} {patches.shape}"
             )
         if k < 1:
             raise ParameterError(f"k must be at least 1, got {k}")
@@ -98,8 +99,8 @@ class Catalog:
         products = np.zeros((len(patches), k), np.float32)
         spoken = np.flatnonzero(patches.any(axis=1))
         if len(spoken) and self.n_tracks:
-            queries = patches[spoken].astype(np.float32) / np.float32(self._config.patch_scale)
-            found = self._search_segments(queries, k)
+            queries = patches[spoken].astype(np.float32) / np.float32(self._model.config.patch_scale)
+            found = self._search_segments(Queries(queries, self._model), k)
             n_found = found[0].shape[1]
             tracks[spoken, :n_found], positions[spoken, :n_found], products[spoken, :n_found] = found
         return tracks, positions, products
@@ -181,7 +182,7 @@ class Catalog:
         return self._segments[at], int(number) - self._first_number[at]
 
     def _search_segments(
-        self, queries: NDArray[np.float32], k: int
+        self, queries: Queries, k: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Return the best `k` of all segments, or as many as there are."""
         parts = []
@@ -198,8 +199,8 @@ class Catalog:
 def open_catalog(path: Path, model: Model) -> Catalog:
     """Open a catalog for reading.
 
-    Sizes of all files, and digests of the track tables and vector indexes, are checked now; the peak bitmaps, which
-    are most of a catalog, block by block when they are first read.
+    Sizes of all files, and digests of the track tables, are checked now; peak bitmaps and vectors, which are most of a
+    catalog, block by block and list by list when they are first read.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import numpy as np
 
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.catalog import check_path
-from earmark.catalog.manifest import FORMAT_VERSION, MANIFEST, SegmentEntry, read_manifest
+from earmark.catalog.manifest import MANIFEST, SegmentEntry, read_manifest
 from earmark.catalog.segment import open_track_table
 
 __all__ = ["CatalogInfo", "SegmentInfo", "catalog_info"]
@@ -112,7 +112,7 @@ def catalog_info(path: Path) -> CatalogInfo:
     n_bytes = (path / MANIFEST).stat().st_size + sum(segment.n_bytes for segment in segments)
     return CatalogInfo(
         path=path,
-        format_version=FORMAT_VERSION,
+        format_version=manifest.version,
         digest=digest,
         model_digest=manifest.model_digest,
         written_by=manifest.written_by,

@@ -13,10 +13,12 @@ from earmark.errors import CatalogDamagedError, CatalogError, CatalogVersionErro
 __all__ = [
     "BLOCKS",
     "FORMAT_VERSION",
+    "LISTS",
     "MANIFEST",
     "SEGMENTS",
+    "TABLE",
     "TRACKS",
-    "VECTORS",
+    "VECTORS_V1",
     "WORDS",
     "FileEntry",
     "Manifest",
@@ -25,10 +27,13 @@ __all__ = [
     "render_manifest",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""Version 2 has lists that all segments share, in files of their own; segments of version 1 may stand beside."""
 MANIFEST: Final = "manifest.json"
 SEGMENTS: Final = "segments"
-VECTORS: Final = "vectors.faiss"
+LISTS: Final = "vectors.lists"
+TABLE: Final = "vectors.table"
+VECTORS_V1: Final = "vectors.faiss"
 WORDS: Final = "words.u64"
 BLOCKS: Final = "words.crc32"
 TRACKS: Final = "tracks.sqlite"
@@ -92,17 +97,21 @@ class Manifest:
         What its fingerprints were made with.
     segments : tuple of SegmentEntry
         In the order in which tracks are numbered.
+    version : int
+        Of the format that it was read in; it is always written in the newest.
     """
 
     written_by: str
     config_digest: str
     model_digest: str
     segments: tuple[SegmentEntry, ...]
+    version: int = FORMAT_VERSION
 
 
 def render_manifest(manifest: Manifest) -> bytes:
     """Return the bytes of `manifest.json`: kind and version first, last the SHA-256 of all that is before it."""
-    document = {"kind": _KIND, "version": FORMAT_VERSION, **dataclasses.asdict(manifest)}
+    newest = dataclasses.replace(manifest, version=FORMAT_VERSION)
+    document = {"kind": _KIND, "version": FORMAT_VERSION, **dataclasses.asdict(newest)}
     return _dump({**document, "sha256": _checksum(document)})
 
 
@@ -164,7 +173,7 @@ def _parse(data: bytes, path: Path) -> dict[str, Any]:
             f"{path}: format version {version}; this version of Earmark reads {FORMAT_VERSION} "
             "and older: update Earmark"
         )
-    if version != FORMAT_VERSION or type(version) is not int:
+    if type(version) is not int or version < 1:
         raise CatalogDamagedError(f"{path}: damaged: format version {version!r}, expected 1 to {FORMAT_VERSION}")
     return dict(document)
 
@@ -178,17 +187,19 @@ def _manifest(document: Mapping[str, Any]) -> Manifest:
         config_digest=_matched(_SHA256, document["config_digest"]),
         model_digest=_matched(_SHA256, document["model_digest"]),
         segments=segments,
+        version=document["version"],
     )
 
 
 def _segment(document: Mapping[str, Any]) -> SegmentEntry:
     counts = {name: _count(document[name]) for name in _COUNTS}
+    vectors = (VECTORS_V1,) if VECTORS_V1 in document["files"] else (LISTS, TABLE)
     files = {
         name: FileEntry(
             n_bytes=_count(document["files"][name]["n_bytes"]),
             sha256=_matched(_SHA256, document["files"][name]["sha256"]),
         )
-        for name in (VECTORS, WORDS, BLOCKS, TRACKS)
+        for name in (*vectors, WORDS, BLOCKS, TRACKS)
     }
     removed = tuple(_count(number) for number in document["removed"])
     if not (counts["n_tracks"] and counts["n_vectors"] and 1 <= counts["n_probes"] <= counts["n_lists"]):

@@ -10,12 +10,25 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.manifest import BLOCKS, SEGMENTS, TRACKS, VECTORS, WORDS, FileEntry, SegmentEntry
+from earmark.catalog.lists import Queries
+from earmark.catalog.manifest import (
+    BLOCKS,
+    LISTS,
+    SEGMENTS,
+    TABLE,
+    TRACKS,
+    VECTORS_V1,
+    WORDS,
+    FileEntry,
+    SegmentEntry,
+)
 from earmark.catalog.peak_words import WordsReader, WordsWriter
 from earmark.catalog.storage import describe_file, sync
 from earmark.catalog.track import Sketch, Track, TrackTags
 from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
-from earmark.catalog.vectors import Layout, VectorIndex, write_vector_index
+from earmark.catalog.vector_writer import VectorWriter
+from earmark.catalog.vectors import Layout, VectorIndex
+from earmark.catalog.vectors_v1 import VectorIndexV1
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
@@ -25,7 +38,7 @@ __all__ = ["Segment", "SegmentWriter", "open_track_table"]
 class SegmentWriter:
     """Gathers tracks and writes them as a segment; a context manager that leaves nothing unless it is finished.
 
-    Words go to the file as they come; patches are held in memory.
+    Words go to the file as they come; the codes of patches are held in memory.
 
     Parameters
     ----------
@@ -50,7 +63,7 @@ class SegmentWriter:
         self._directory.mkdir()
         self._words = WordsWriter(self._directory)
         self._rows: list[TrackRow] = []
-        self._patches: list[NDArray[np.int8]] = []
+        self._vectors = VectorWriter(self._directory, model)
         self.n_patches = 0
 
     def __enter__(self) -> Self:
@@ -73,18 +86,15 @@ class SegmentWriter:
         )
         self._words.append(sketch.words)
         self._rows.append(row)
-        self._patches.append(sketch.patches)
+        self._vectors.append(sketch.patches)
         self.n_patches += len(sketch.patches)
 
     def finish(self) -> SegmentEntry:
         """Write the segment to the disk under its name, and return what to enter in the manifest."""
         files = self._words.finish()
         write_track_table(self._directory, self._rows)
-        patches = np.concatenate(self._patches)
-        self._patches.clear()
-        n_lists = self._layout.n_lists(int(patches.any(axis=1).sum()))
-        n_vectors = write_vector_index(self._directory, patches, self._model, n_lists)
-        files |= {name: describe_file(self._directory / name) for name in (TRACKS, VECTORS)}
+        n_vectors, n_lists = self._vectors.finish(self._layout)
+        files |= {name: describe_file(self._directory / name) for name in (TRACKS, LISTS, TABLE)}
         for name in files:
             sync(self._directory / name)
         sync(self._directory)
@@ -120,14 +130,15 @@ class Segment:
     Raises
     ------
     CatalogDamagedError
-        If a file is missing or is not as it was written. The words are only measured here, and checked when read.
+        If a file is missing or is not as it was written. Words and lists are only measured here, and checked when
+        they are first used.
     """
 
     def __init__(self, catalog: Path, entry: SegmentEntry, model: Model) -> None:
         directory = catalog / SEGMENTS / entry.name
-        for name in (VECTORS, WORDS, BLOCKS, TRACKS):
-            _check_size(directory / name, entry.files[name])
-        for name in (VECTORS, TRACKS):
+        for name, file in entry.files.items():
+            _check_size(directory / name, file)
+        for name in entry.files.keys() - {WORDS, BLOCKS, LISTS}:
             _check_digest(directory / name, entry.files[name])
         self._path, self._entry = directory, entry
         self._table = TrackTable(directory)
@@ -138,14 +149,16 @@ class Segment:
             if hashlib.sha256(sums).hexdigest() != entry.files[BLOCKS].sha256:
                 raise _not_as_written(directory / BLOCKS)
             self._words = WordsReader(directory, sums)
-        self._vectors = VectorIndex(
-            directory,
-            model,
-            n_patches=entry.n_patches,
-            n_vectors=entry.n_vectors,
-            n_lists=entry.n_lists,
-            n_probes=entry.n_probes,
-        )
+        kind = VectorIndexV1 if VECTORS_V1 in entry.files else VectorIndex
+        with _readable(directory):
+            self._vectors = kind(
+                directory,
+                model,
+                n_patches=entry.n_patches,
+                n_vectors=entry.n_vectors,
+                n_lists=entry.n_lists,
+                n_probes=entry.n_probes,
+            )
         self.is_live = np.ones(entry.n_tracks, np.bool_)
         self.is_live[list(entry.removed)] = False
         self._live_bits = self._bits() if entry.removed else None
@@ -164,9 +177,7 @@ class Segment:
         """Let go of the track table's file; the maps go with the object."""
         self._table.close()
 
-    def search(
-        self, queries: NDArray[np.float32], k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    def search(self, queries: Queries, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Find the nearest patches of tracks that are not removed.
 
         Returns

@@ -1,12 +1,14 @@
-"""The vector index of a segment: product-quantized patch embeddings, in FAISS's fast-scan layout.
+"""The vector index of a segment: codes of patches in inverted lists, mapped into memory, each list checked when used.
 
-A small segment has one inverted list, so a search is an exact scan of the codes; a larger one has many, and a search
-looks into some. Codes are the model's own, never residual to the lists, and so the same in every catalog. That an
-exact scan is an inverted file of one list is on purpose: unlike FAISS's flat fast-scan index it keeps ids, so silent
-patches take no room, and it can leave out removed tracks while it searches (faiss 1.15.1); it takes the same time.
+Two files, written by `VectorWriter`. `vectors.lists` has the codes of all lists in blocks of 32, as FAISS's fast scan
+reads them, and after them the patch numbers, block by block. `vectors.table` has how many codes each list has, and the
+CRC-32 of its blocks and numbers. FAISS searches them where they lie: nothing is copied, and nothing but the table is
+read to open them. A small segment has one list, so that a search is an exact scan of the codes.
 """
 
 import dataclasses
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,98 +16,57 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.manifest import VECTORS
-from earmark.errors import CatalogDamagedError, CatalogError
+from earmark.catalog.code_blocks import BLOCK, unpack_blocks
+from earmark.catalog.lists import LEVELS, Queries
+from earmark.catalog.manifest import LISTS, TABLE
+from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
-__all__ = ["Layout", "VectorIndex", "write_vector_index"]
+__all__ = ["Layout", "VectorIndex"]
 
-# k-means: FAISS's own lower limit of training vectors a list, below which it warns, and enough rounds to settle.
-_TRAINING_PER_LIST: Final = 39
-_TRAINING_ROUNDS: Final = 10
-_SEED: Final = 1
-_ADD_ROWS: Final = 1 << 16
+_READ_BLOCKS: Final = 1 << 15
+_ID_BYTES: Final = 8
 # FAISS's own type stubs have other names and arguments for these.
 _SearchParametersIVF: Any = faiss.SearchParametersIVF
 _IDSelectorBitmap: Any = faiss.IDSelectorBitmap
+
+_PROBES: Final = {1: 1, 128: 24, 512: 32, 2048: 40, 8192: 48, 32768: 56}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """How the vectors of a segment are arranged.
 
-    Measured on the development music, 10 s excerpts clean and under white noise at 0 dB: up to 260,000 vectors (75 h)
-    an exact scan takes at most 0.35 ms a query on one core, and lists that keep .98 of its best 20 save nothing worth
-    having, as each list looked into costs as much as scanning 400 codes.
+    Measured with `benchmarks/scale.py`, see docs/scale.md.
 
     Parameters
     ----------
     exact_below : int
         Segments of fewer vectors are scanned whole.
-    lists_per_root : float
-        Inverted lists of a larger one: this times the square root of its vectors.
-    probe_share : float
-        Share of the lists that a search looks into, at least `min_probes`.
-    min_probes : int
+    vectors_per_list : int
+        A larger one has as many lists as leave each at least so many on average, of the numbers in `LEVELS`; at
+        least 128.
+    probes : mapping of int to int
+        How many of so many lists a search looks into.
     max_patches : int
-        A segment is closed when it has this many, and the next one begun: it bounds the memory of a build (128 bytes
-        a patch) and keeps an index file near 100 MB.
+        A segment is closed when it has this many, and the next one begun: it bounds the memory of a build (24 bytes a
+        patch).
     """
 
-    exact_below: int = 300_000
-    lists_per_root: float = 2.0
-    probe_share: float = 1 / 8
-    min_probes: int = 64
-    max_patches: int = 4_000_000
+    exact_below: int = 16_384
+    vectors_per_list: int = 400
+    probes: Mapping[int, int] = dataclasses.field(default_factory=lambda: dict(_PROBES))
+    max_patches: int = 16_000_000
 
     def n_lists(self, n_vectors: int) -> int:
         """Return the number of lists for that many vectors."""
-        wanted = round(self.lists_per_root * n_vectors**0.5)
-        return 1 if n_vectors < self.exact_below else max(1, min(wanted, n_vectors // _TRAINING_PER_LIST))
+        if n_vectors < self.exact_below:
+            return 1
+        return max(n for n in LEVELS if n <= max(n_vectors // self.vectors_per_list, LEVELS[1]))
 
     def n_probes(self, n_lists: int) -> int:
         """Return how many of that many lists a search looks into."""
-        return min(n_lists, max(self.min_probes, round(self.probe_share * n_lists)))
-
-
-def write_vector_index(directory: Path, patches: NDArray[np.int8], model: Model, n_lists: int) -> int:
-    """Index patches and write the index; the same patches give the same bytes.
-
-    Parameters
-    ----------
-    directory : Path
-        The segment's.
-    patches : np.ndarray [shape=(n_patches, n_dims), dtype=int8]
-        Row numbers are the ids; rows of zeros are left out.
-    model : Model
-        Its centroids make the codes.
-    n_lists : int
-        Inverted lists, at most the number of rows that are not zero.
-
-    Returns
-    -------
-    int
-        The number of vectors in the index.
-
-    Raises
-    ------
-    CatalogError
-        If the index cannot be written.
-    """
-    numbers = np.flatnonzero(patches.any(axis=1))
-    threads = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)  # sums in one order
-    try:
-        index = _empty_index(_coarse_centroids(patches, numbers, model, n_lists), model)
-        for start in range(0, len(numbers), _ADD_ROWS):
-            ids = numbers[start : start + _ADD_ROWS]
-            index.add_with_ids(_floats(patches[ids], model), ids)
-        faiss.write_index(index, str(directory / VECTORS))
-    except RuntimeError as error:  # FAISS's only exception
-        raise CatalogError(f"{directory / VECTORS}: cannot be written: {error}") from error
-    finally:
-        faiss.omp_set_num_threads(threads)
-    return len(numbers)
+        return min(self.probes[n_lists], n_lists)
 
 
 class VectorIndex:
@@ -114,7 +75,7 @@ class VectorIndex:
     Parameters
     ----------
     directory : Path
-        The segment's; the file is known to be good.
+        The segment's. The files have the size that they should have, and the table is known to be good.
     model : Model
     n_patches, n_vectors, n_lists, n_probes : int
         As the manifest has them.
@@ -122,31 +83,40 @@ class VectorIndex:
     Raises
     ------
     CatalogDamagedError
-        If FAISS cannot open it, or it is another index than the manifest says.
+        If the files do not fit each other, or the manifest.
     """
 
     def __init__(
         self, directory: Path, model: Model, *, n_patches: int, n_vectors: int, n_lists: int, n_probes: int
     ) -> None:
-        self._path = directory / VECTORS
-        self._n_patches, self._n_probes = n_patches, n_probes
-        try:
-            self._index = faiss.read_index(str(self._path), faiss.IO_FLAG_MMAP_IFC)
-        except RuntimeError as error:
-            raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot open it: {error}") from error
-        expected = (faiss.IndexIVFPQFastScan, model.config.n_dims, n_vectors, n_lists)
-        found = (type(self._index), self._index.d, self._index.ntotal, getattr(self._index, "nlist", 0))
-        if found != expected or self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise CatalogDamagedError(f"{self._path}: damaged: expected index {expected}, found {found}")
+        self._path = directory / LISTS
+        self._n_patches, self._n_vectors, self._n_probes = n_patches, n_vectors, n_probes
+        table = np.fromfile(directory / TABLE, "<u4")
+        if len(table) != 2 * n_lists or n_lists not in LEVELS:
+            raise CatalogDamagedError(f"{directory / TABLE}: damaged: expected {n_lists} lists")
+        self._sizes, self._sums = table[:n_lists].astype(np.int64), table[n_lists:]
+        n_blocks = -(-self._sizes // BLOCK)
+        self._first_block = np.concatenate([[0], np.cumsum(n_blocks)])
+        self._code_size = model.centroids.shape[0] // 2
+        total, n_bytes = int(self._first_block[-1]), self._path.stat().st_size
+        if self._sizes.sum() != n_vectors or n_bytes != total * BLOCK * (self._code_size + _ID_BYTES):
+            raise CatalogDamagedError(f"{self._path}: damaged: {n_bytes} bytes do not fit {n_vectors} vectors")
+        self._index = self._opened(model, total)
+        data = faiss.rev_swig_ptr(self._lists.ptr, n_bytes)  # FAISS's own map
+        data.flags.writeable = False
+        self._blocks = data[: total * BLOCK * self._code_size].reshape(total, self._code_size, BLOCK)
+        self._numbers = data[total * BLOCK * self._code_size :].view("<i8").reshape(total, BLOCK)
+        self._good = np.zeros(n_lists, np.bool_)
+        self._all_good = False
 
     def search(
-        self, queries: NDArray[np.float32], k: int, live: NDArray[np.uint8] | None
+        self, queries: Queries, k: int, live: NDArray[np.uint8] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Find the nearest vectors.
 
         Parameters
         ----------
-        queries : np.ndarray [shape=(n, n_dims), dtype=float32]
+        queries : Queries
         k : int
             How many, > 0.
         live : np.ndarray [dtype=uint8] or None
@@ -161,14 +131,20 @@ class VectorIndex:
         Raises
         ------
         CatalogDamagedError
-            If a patch number is out of range.
+            If a list that is looked into is not as it was written; lists are checked at their first use.
         """
-        k = min(k, self._index.ntotal)
-        faiss.omp_set_num_threads(1)  # processes share the work, not threads
+        lists, nearness = queries.probes(len(self._sizes), self._n_probes)
+        self._check(lists)
+        k = min(k, self._n_vectors)
+        products = np.empty((len(lists), k), np.float32)
+        numbers = np.empty((len(lists), k), np.int64)
         some = {} if live is None else {"sel": _IDSelectorBitmap(live)}
-        parameters = _SearchParametersIVF(nprobe=self._n_probes, **some)
+        parameters = _SearchParametersIVF(nprobe=lists.shape[1], **some)
+        arrays = [faiss.swig_ptr(one) for one in (lists, nearness, products, numbers)]
+        faiss.omp_set_num_threads(1)  # processes share the work, not threads
         try:
-            products, numbers = self._index.search(queries, k, params=parameters)
+            # The wrapper for Python takes no parameters here.
+            self._index.search_preassigned_c(len(lists), faiss.swig_ptr(queries.vectors), k, *arrays, False, parameters)
         except RuntimeError as error:
             raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot search it: {error}") from error
         if numbers.max(initial=-1) >= self._n_patches or numbers.min(initial=-1) < -1:
@@ -176,42 +152,72 @@ class VectorIndex:
         products[numbers < 0] = 0.0  # FAISS puts anything there
         return numbers, products
 
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, in their order.
 
-def _floats(patches: NDArray[np.int8], model: Model) -> NDArray[np.float32]:
-    return patches.astype(np.float32) / np.float32(model.config.patch_scale)
+        Returns
+        -------
+        codes : np.ndarray [shape=(n_patches, n_subvectors // 2), dtype=uint8]
+            Two sub-vectors a byte, the first in the lower four bits.
+        spoken : np.ndarray [shape=(n_patches,), dtype=bool]
+            False for patches that are not in the index, as they say nothing.
 
+        Raises
+        ------
+        CatalogDamagedError
+            If a list is not as it was written.
+        """
+        self._check(np.arange(len(self._sizes)))
+        codes = np.zeros((self._n_patches, self._code_size), np.uint8)
+        spoken = np.zeros(self._n_patches, np.bool_)
+        for start in range(0, len(self._blocks), _READ_BLOCKS):
+            numbers = self._numbers[start : start + _READ_BLOCKS].ravel()
+            filled = numbers >= 0
+            if numbers.max(initial=-1) >= self._n_patches:
+                raise CatalogDamagedError(f"{self._path}: damaged: a patch number out of range")
+            unpacked = unpack_blocks(self._blocks[start : start + _READ_BLOCKS])
+            codes[numbers[filled]], spoken[numbers[filled]] = unpacked[filled], True
+        return codes, spoken
 
-def _empty_index(coarse: NDArray[np.float32], model: Model) -> Any:  # noqa: ANN401 - FAISS has no types
-    n_subvectors, n_centroids, _ = model.centroids.shape
-    if n_centroids != 16:
-        raise CatalogError(f"the model's quantizer has {n_centroids} centroids a sub-vector; fast scan needs 16")
-    quantizer = faiss.IndexFlatIP(model.config.n_dims)
-    quantizer.add(coarse)
-    index = faiss.IndexIVFPQFastScan(
-        quantizer, model.config.n_dims, len(coarse), n_subvectors, 4, faiss.METRIC_INNER_PRODUCT
-    )
-    index.by_residual = False
-    faiss.copy_array_to_vector(np.ascontiguousarray(model.centroids, np.float32).ravel(), index.pq.centroids)
-    index.is_trained = True
-    return index
+    def _check(self, lists: NDArray[np.int64]) -> None:
+        """Check those lists that nobody has looked into yet."""
+        if self._all_good:
+            return
+        wanted = np.zeros(len(self._good) + 1, np.bool_)  # the last for those that are missing: -1
+        wanted[lists] = True
+        for number in np.flatnonzero(wanted[:-1] & ~self._good):
+            here = slice(self._first_block[number], self._first_block[number + 1])
+            if zlib.crc32(self._numbers[here].data, zlib.crc32(self._blocks[here].data)) != self._sums[number]:
+                raise CatalogDamagedError(
+                    f"{self._path}: damaged: list {number} is not as it was written; "
+                    "build the catalog again or restore it"
+                )
+            self._good[number] = True
+        self._all_good = bool(self._good.all())
 
-
-def _coarse_centroids(
-    patches: NDArray[np.int8], numbers: NDArray[np.int64], model: Model, n_lists: int
-) -> NDArray[np.float32]:
-    """Return the centres of the lists: spherical k-means over a seeded sample; one list needs none to speak of."""
-    if n_lists == 1:
-        return np.zeros((1, model.config.n_dims), np.float32)
-    n_training = min(len(numbers), n_lists * _TRAINING_PER_LIST)
-    chosen = np.sort(np.random.default_rng(_SEED).choice(numbers, n_training, replace=False))
-    kmeans = faiss.Kmeans(
-        model.config.n_dims,
-        n_lists,
-        niter=_TRAINING_ROUNDS,
-        seed=_SEED,
-        spherical=True,
-        max_points_per_centroid=_TRAINING_PER_LIST,
-        min_points_per_centroid=1,
-    )
-    kmeans.train(_floats(patches[chosen], model))
-    return np.asarray(kmeans.centroids, np.float32)
+    def _opened(self, model: Model, n_blocks: int) -> Any:  # noqa: ANN401 - FAISS has no types
+        """Map the file, and return an index of FAISS over it."""
+        n_lists, n_dims = len(self._sizes), model.config.n_dims
+        lists: Any = faiss.OnDiskInvertedLists()
+        lists.nlist, lists.code_size, lists.read_only, lists.prefetch_nthread = n_lists, self._code_size, True, 0
+        lists.filename, lists.totsize = str(self._path), self._path.stat().st_size
+        # For FAISS a list's numbers follow its codes, as many bytes after them as it has room for codes.
+        before = self._first_block[:-1] * BLOCK
+        room = n_blocks * BLOCK + before * (_ID_BYTES - self._code_size) // self._code_size
+        entries = np.stack([self._sizes, room, before * self._code_size], axis=1).astype(np.uint64)
+        lists.lists.resize(n_lists)
+        faiss.memcpy(lists.lists.data(), faiss.swig_ptr(entries), entries.nbytes)
+        try:
+            lists.do_mmap()
+        except RuntimeError as error:
+            raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot open it: {error}") from error
+        self._quantizer = faiss.IndexFlatIP(n_dims)  # never asked
+        index = faiss.IndexIVFPQFastScan(
+            self._quantizer, n_dims, n_lists, model.centroids.shape[0], 4, faiss.METRIC_INNER_PRODUCT
+        )
+        index.by_residual = False
+        faiss.copy_array_to_vector(np.ascontiguousarray(model.centroids, np.float32).ravel(), index.pq.centroids)
+        index.is_trained, index.ntotal = True, self._n_vectors
+        index.replace_invlists(lists, False)
+        self._lists = lists  # the index does not hold it
+        return index

@@ -1,0 +1,65 @@
+"""Catalogs that earlier versions of the format left behind are read for ever."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from earmark.catalog import open_catalog, remove_tracks
+from earmark.catalog.manifest import read_manifest
+from earmark.errors import CatalogDamagedError
+from earmark.fingerprint import load_model
+
+from .formats import make_catalog_v1 as made
+
+_FORMATS = Path(__file__).parent / "formats"
+
+
+@pytest.fixture
+def model():
+    """Return a model that goes by the name of the one that version 1 was made with; only its centroids matter."""
+    one = load_model()
+    other = type(one)(
+        config=one.config, projection=one.projection, offset=one.offset, centroids=made.centroids(), cohort=one.cohort
+    )
+    object.__setattr__(other, "digest", read_manifest(_FORMATS / "catalog_v1")[0].model_digest)
+    return other
+
+
+def _answers(catalog):
+    queries = np.concatenate([made.sketch(60, 1000 * ord("c")).patches[:6], made.patches(6, 5)])
+    tracks, positions, products = catalog.search(queries, 5)
+    found = {"tracks": tracks.tolist(), "positions": positions.tolist(), "products": products.tolist()}
+    words = {str(number): hashlib.sha256(catalog.words(number).tobytes()).hexdigest() for number in range(3)}
+    return {**found, "words_sha256": words}
+
+
+def test_version_1_gives_what_it_gave(model):
+    catalog = open_catalog(_FORMATS / "catalog_v1", model)
+    assert _answers(catalog) == json.loads((_FORMATS / "catalog_v1.json").read_text())
+    assert [catalog.track(number).track_id for number in range(3)] == ["a", "b", "c"]
+    assert (catalog.n_tracks, catalog.duration_s) == (2, 380 * 1.024)
+    assert (catalog.track(2).title, catalog.track(2).isrc) == ("C", "GBAYE6800011")
+
+
+def test_version_1_can_be_changed_and_is_read_again(model, tmp_path):
+    path = shutil.copytree(_FORMATS / "catalog_v1", tmp_path / "c")
+    assert json.loads((path / "manifest.json").read_bytes())["version"] == 1
+    remove_tracks(path, ["a"])
+    assert json.loads((path / "manifest.json").read_bytes())["version"] == 2
+    tracks, _, _ = open_catalog(path, model).search(made.patches(6, 5), 5)
+    assert set(np.unique(tracks)) == {2}
+
+
+@pytest.mark.parametrize("name", ["vectors.faiss", "words.u64", "tracks.sqlite"])
+def test_version_1_is_checked(model, tmp_path, name):
+    path = shutil.copytree(_FORMATS / "catalog_v1", tmp_path / "c")
+    file = path / "segments" / "0001" / name
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(data)
+    with pytest.raises(CatalogDamagedError, match=name):
+        _answers(open_catalog(path, model))
