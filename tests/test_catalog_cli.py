@@ -76,7 +76,7 @@ def test_remove_and_info(path):
     assert "label     L: 1 track\n" in out.stdout
     assert f"model     {MODEL.digest}\n" in out.stdout
     told = json.loads(_run("info", path, "--json").stdout)
-    assert (told["n_tracks"], told["n_removed"], told["format_version"]) == (1, 1, 1)
+    assert (told["n_tracks"], told["n_removed"], told["format_version"]) == (1, 1, 2)
     assert told["labels"] == [{"label": "L", "n_tracks": 1}]
     assert told["segments"][0]["index"] == "exact scan"
 
