@@ -43,7 +43,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def listener():
     model = load_model()
-    listener = Listener(open_catalog(small_catalog(), model), model, effort="fast", max_e_value=0.001)
+    listener = Listener([open_catalog(small_catalog(), model)], model, effort="fast", max_e_value=0.001)
     yield listener
     listener.close()
 

@@ -358,7 +358,7 @@ def test_odds_are_rounded_and_held_to_the_floor():
 
 
 def test_listening_names_an_item_that_has_gone(tmp_path):
-    listener = Listener(open_catalog(small_catalog(), load_model()), load_model(), effort="fast", max_e_value=1e-3)
+    listener = Listener([open_catalog(small_catalog(), load_model())], load_model(), effort="fast", max_e_value=1e-3)
     hearing = listener.listen(Item(id="gone.wav", source=WholeFile(location=str(tmp_path / "gone.wav")), size_bytes=10))
     assert (hearing.outcome, hearing.problem.kind) == ("error", "not readable")
     assert hearing.problem.words == "No such file or directory"

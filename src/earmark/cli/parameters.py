@@ -71,6 +71,8 @@ def load_config(ctx: click.Context, param: click.Parameter, path: Path | None) -
         target = known.get(key.replace("_", "-"))
         if target is None:
             raise click.UsageError(f"{path}: unknown key {key!r}; expected any of {', '.join(known)}", ctx)
+        if isinstance(target, click.Option) and target.multiple and isinstance(value, str):
+            value = [value]  # noqa: PLW2901 - one is a list of one
         _check(target, value, ctx, f"{path}: {key}")
         defaults[str(target.name)] = value
     ctx.default_map = {**(ctx.default_map or {}), **defaults}

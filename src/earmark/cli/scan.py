@@ -21,7 +21,14 @@ __all__ = ["scan"]
 
 @click.command()
 @click.argument("corpus")
-@click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
+@click.option(
+    "--catalog",
+    "catalogs",
+    required=True,
+    multiple=True,
+    metavar="PATH|URL",
+    help="Catalog folder to look for; several are shards of one catalog.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
 @click.option("--allow", type=click.Path(path_type=Path), help="CSV list of cases that count as licensed.")
@@ -41,6 +48,21 @@ __all__ = ["scan"]
     help="Chance matches to accept an hour.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="Where the workers run: here, or on a Ray cluster.",
+)
+@click.option(
+    "--address", metavar="HOST:PORT", help="Ray cluster, or `local` for a new one here [default: as Ray has it]."
+)
+@click.option(
+    "--catalog-cache",
+    type=click.Path(path_type=Path),
+    help="Where copies of catalogs behind URLs go [default: the temporary folder].",
+)
 @click.option("--resume", is_flag=True, help="Go on with the scan that --out holds, if any.")
 @click.option("--shard", type=ShardText(), metavar="I/N", help="Scan the I-th of N parts only; see `earmark merge`.")
 @click.option("--min-seconds", type=click.FloatRange(min=0), default=0.0, help="Leave out what is shorter.")
@@ -71,7 +93,7 @@ def scan(
     ctx: click.Context,
     *,
     corpus: str,
-    catalog: Path,
+    catalogs: tuple[str, ...],
     out: Path,
     registry: Path | None,
     allow: Path | None,
@@ -80,6 +102,9 @@ def scan(
     effort: str,
     max_e_value: float,
     jobs: int | None,
+    engine: str,
+    address: str | None,
+    catalog_cache: Path | None,
     resume: bool,
     shard: "Shard | None",
     min_seconds: float,
@@ -105,6 +130,7 @@ def scan(
       earmark scan ~/corpus --catalog my.catalog --out scan1 --registry rights.csv \\
         --licensee "Acme AI" --use ai_training --territory US --as-of 2026-11-01
       earmark scan --config scan.toml --resume --shard 3/16 --out scan-3
+      earmark scan s3://bucket/corpus --catalog s3://bucket/my.catalog --out scan2 --engine ray --address 10.0.0.1:6379
     """  # noqa: D301 - click reads the \b
     from earmark.audit import logged
     from earmark.cli.clean import report_cleaned
@@ -118,7 +144,7 @@ def scan(
 
     plan = ScanPlan(
         corpus=corpus,
-        catalog=catalog,
+        catalog=catalogs,
         out=out,
         reading=reading,
         registry=registry,
@@ -128,6 +154,9 @@ def scan(
         effort=effort,
         max_e_value=max_e_value,
         jobs=jobs,
+        engine=engine,
+        address=address,
+        catalog_cache=catalog_cache,
         limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
         min_seconds=min_seconds,
         shard=shard or Shard(),

@@ -10,6 +10,7 @@ from earmark.corpus import Item
 from earmark.errors import ScanError
 from earmark.scan.limits import Limits
 from earmark.scan.listening import OUT_OF_MEMORY, Hearing, Problem
+from earmark.scan.plan import available_processors
 from earmark.scan.worker import Failure, Progress, Ready, WorkerSetup
 from earmark.scan.worker_process import WorkerProcess
 
@@ -28,14 +29,12 @@ class Crew:
     ----------
     setup
         What the workers need.
-    catalog_digest
-        Of the catalog that all of them must have opened.
     limits
         What one item may cost.
     """
 
-    def __init__(self, setup: WorkerSetup, catalog_digest: str, limits: Limits) -> None:
-        self._setup, self._catalog_digest, self._limits = setup, catalog_digest, limits
+    def __init__(self, setup: WorkerSetup, limits: Limits) -> None:
+        self._setup, self._limits = setup, limits
         self._workers: list[WorkerProcess] = []
         self._failed_starts = 0
 
@@ -51,6 +50,16 @@ class Crew:
     def n_busy(self) -> int:
         """How many workers have an item."""
         return sum(worker.item is not None for worker in self._workers)
+
+    @property
+    def n_ready(self) -> int:
+        """How many workers have started."""
+        return sum(worker.ready for worker in self._workers)
+
+    @property
+    def n_processors(self) -> int:
+        """How many workers can run at once."""
+        return available_processors()
 
     def grow_to(self, n_workers: int) -> None:
         """Start workers until there are `n_workers`."""
@@ -107,7 +116,7 @@ class Crew:
         if isinstance(message, Failure):
             raise message.error
         if isinstance(message, Ready):
-            self._welcome(worker, message)
+            worker.ready, self._failed_starts = True, 0
         elif isinstance(message, Progress):
             worker.decoded_s = message.decoded_s
         elif isinstance(message, Hearing) and worker.item is not None:
@@ -116,14 +125,6 @@ class Crew:
                 self._retire(worker)
             return [(item, message)]
         return []
-
-    def _welcome(self, worker: WorkerProcess, message: Ready) -> None:
-        if message.catalog_digest != self._catalog_digest:
-            raise ScanError(
-                f"{self._setup.catalog}: the catalog was changed during the scan (it was {self._catalog_digest}, "
-                f"now it is {message.catalog_digest}); scan again with a copy, or change the catalog afterwards"
-            )
-        worker.ready, self._failed_starts = True, 0
 
     def _retire(self, worker: WorkerProcess) -> None:
         """End a worker that memory has run out on: the next item gets one whose memory is in no pieces."""

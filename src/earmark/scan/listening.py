@@ -5,7 +5,7 @@ import io
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 from earmark.audio import AudioStream, stream
@@ -13,7 +13,8 @@ from earmark.catalog import Catalog, Track
 from earmark.corpus import Item, ItemReader
 from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
-from earmark.matching import Match, Matcher
+from earmark.matching import Match
+from earmark.scan.catalog_shard import Found, Laid, Search
 
 __all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s", "too_large"]
 
@@ -58,6 +59,9 @@ class Hearing:
         The matches by start, each with its track.
     problem
         What went wrong, which can be little enough for the rest to have been heard.
+    laid
+        For each of `found` what it takes to hold it against those of other shards of the catalog, where there are any
+        that others have looked through.
     """
 
     outcome: str
@@ -67,6 +71,7 @@ class Hearing:
     scanned_s: float = 0.0
     found: tuple[tuple[Match, Track], ...] = ()
     problem: Problem | None = None
+    laid: tuple[Laid, ...] = dataclasses.field(default=(), compare=False)
 
 
 _OUT_OF_MEMORY = Problem(kind=OUT_OF_MEMORY, words="needs more memory than a worker may use for an item")
@@ -77,12 +82,12 @@ class Listener:
 
     Parameters
     ----------
-    catalog
-        What to look for.
+    catalogs
+        What to look for: a catalog, or several that are shards of one.
     model
-        The model that the catalog was made with.
-    effort, max_e_value
-        As for `Matcher`.
+        The model that the catalogs were made with.
+    effort, max_e_value, whole_s
+        As for `Search`.
     min_seconds
         Recordings with less audio are left out by rule.
     max_bytes
@@ -93,20 +98,21 @@ class Listener:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogs: Sequence[Catalog],
         model: Model,
         *,
         effort: str,
         max_e_value: float,
+        whole_s: float | None = None,
         min_seconds: float = 0.0,
         max_bytes: int | None = None,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        self._catalog, self._model = catalog, model
+        self._model = model
         self._min_seconds, self._on_progress = min_seconds, on_progress
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._reader = ItemReader()
-        self._matcher = Matcher(catalog, model, effort=effort, max_e_value=max_e_value)
+        self._search = Search(catalogs, model, effort=effort, max_e_value=max_e_value, whole_s=whole_s)
 
     def listen(self, item: Item) -> Hearing:
         """Return what an item holds; never raises for what is wrong with the item.
@@ -168,10 +174,10 @@ class Listener:
             words = f"has {recording.n_tracks} audio tracks, of which the first was scanned"
             problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
-        found: tuple[tuple[Match, Track], ...] = ()
+        found: tuple[Found, ...] = ()
         outcome, scanned_s = "heard", recording.decoded_s
         if len(fingerprint.patches) and recording.decoded_s >= self._min_seconds:
-            found = tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
+            found = self._search.find(fingerprint)
         else:
             # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
             outcome = "error" if duration_s != recording.decoded_s else "skipped"
@@ -183,8 +189,9 @@ class Listener:
             duration_s=duration_s,
             decoded_s=recording.decoded_s,
             scanned_s=scanned_s,
-            found=found,
+            found=tuple((one.match, one.track) for one in found),
             problem=_joined(problems),
+            laid=tuple(one.laid for one in found if one.laid is not None),
         )
 
     def _too_short(self, recording: AudioStream) -> Problem:

@@ -12,7 +12,10 @@ from earmark.rights import SCOPES, Use
 from earmark.scan.limits import Limits, check_limits
 from earmark.scan.shard import Shard
 
-__all__ = ["ScanPlan", "available_processors", "check_plan"]
+__all__ = ["ENGINES", "ScanPlan", "available_processors", "check_plan", "shards_of"]
+
+ENGINES = ("local", "ray")
+"""Processes of this machine, or of a Ray cluster."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +29,13 @@ class ScanPlan:
     reading
         How to read the corpus.
     catalog
-        Folder of the catalog.
+        Folder or fsspec URL of the catalog; of several that are shards of one, all of them.
+    catalog_cache
+        Folder for copies of catalogs behind URLs; None for one below the system's temporary folder.
+    engine
+        One of `ENGINES`: who listens.
+    address
+        Of the Ray cluster, as `ray.init` takes it; None leaves it to Ray.
     out
         A folder outside the corpus: new or empty, or with `resume` one that a scan of the same plan has begun.
     registry
@@ -40,7 +49,7 @@ class ScanPlan:
     max_e_value
         Chance matches to accept in an hour of audio [> 0].
     jobs
-        Worker processes [>= 1]; None is one for each processor that this process may use.
+        Worker processes [>= 1]; None is one for each processor that this process may use, or of the Ray cluster.
     limits
         What one item may cost.
     min_seconds
@@ -52,7 +61,7 @@ class ScanPlan:
     """
 
     corpus: str | Path
-    catalog: Path
+    catalog: str | Path | tuple[str | Path, ...]
     out: Path
     reading: CorpusOptions = dataclasses.field(default_factory=CorpusOptions)
     registry: Path | None = None
@@ -62,6 +71,9 @@ class ScanPlan:
     effort: str = DEFAULT_EFFORT
     max_e_value: float = DEFAULT_MAX_E_VALUE
     jobs: int | None = None
+    engine: str = "local"
+    address: str | None = None
+    catalog_cache: Path | None = None
     limits: Limits = dataclasses.field(default_factory=Limits)
     min_seconds: float = 0.0
     shard: Shard = dataclasses.field(default_factory=Shard)
@@ -80,6 +92,10 @@ def check_plan(plan: ScanPlan) -> None:
         raise ParameterError(f"effort must be one of {', '.join(EFFORTS)}, got {plan.effort!r}")
     if not (plan.max_e_value > 0 and math.isfinite(plan.max_e_value)):
         raise ParameterError(f"max_e_value must be a number above 0, got {plan.max_e_value}")
+    if plan.engine not in ENGINES:
+        raise ParameterError(f"engine must be one of {', '.join(ENGINES)}, got {plan.engine!r}")
+    if plan.address is not None and plan.engine != "ray":
+        raise ParameterError(f"an address is for the engine ray, got {plan.address!r} with the engine {plan.engine!r}")
     if plan.jobs is not None and plan.jobs < 1:
         raise ParameterError(f"jobs must be at least 1, got {plan.jobs}")
     if not (plan.min_seconds >= 0 and math.isfinite(plan.min_seconds)):
@@ -89,6 +105,11 @@ def check_plan(plan: ScanPlan) -> None:
     check_limits(plan.limits)
     if plan.use.scope is not None and plan.use.scope not in SCOPES:
         raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {plan.use.scope!r}")
+
+
+def shards_of(plan: ScanPlan) -> tuple[str | Path, ...]:
+    """Return the shards of a plan's catalog; one catalog is its only shard."""
+    return plan.catalog if isinstance(plan.catalog, tuple) else (plan.catalog,)
 
 
 def available_processors() -> int:

@@ -22,11 +22,15 @@ _GRACE_S = 10.0
 
 
 class Engine(Protocol):
-    """Who listens: `Crew`, or its like on other machines."""
+    """Who listens: `Crew`, or `RayCrew` on other machines."""
 
     @property
     def n_busy(self) -> int:
         """How many items are being listened to."""
+
+    @property
+    def n_processors(self) -> int:
+        """How many workers can run at once."""
 
     def grow_to(self, n_workers: int) -> None:
         """Have so many workers."""

@@ -8,27 +8,26 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any
 
-from earmark.catalog import Catalog, open_catalog
 from earmark.corpus import ItemReader, list_corpus
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
-from earmark.matching import Matcher
+from earmark.matching.odds import load_calibration
 from earmark.rights import Recording, Registry, decide, read_registry
 from earmark.scan.change import difference
-from earmark.scan.crew import Crew
+from earmark.scan.engines import engine_of
 from earmark.scan.exemptions import Lists, exempt, named, read_lists
 from earmark.scan.folder import ScanFolder, check_out
 from earmark.scan.journal import JOURNAL_FILE, Header, Mark, differences, read_header
 from earmark.scan.judging import Judge, unheard
 from earmark.scan.listening import Hearing
-from earmark.scan.plan import ScanPlan, available_processors, check_plan
+from earmark.scan.opened import OpenedCatalog, open_shards
+from earmark.scan.plan import ScanPlan, check_plan, shards_of
 from earmark.scan.procession import Engine, Procession, Settled
 from earmark.scan.rows import SCHEMA_VERSION, ItemRow
 from earmark.scan.shard import ShardedListing
 from earmark.scan.stopping import Stop
 from earmark.scan.summary import Summary, circumstances, iso, summarise
 from earmark.scan.tally import Tally
-from earmark.scan.worker import WorkerSetup
 
 __all__ = ["scan"]
 
@@ -71,19 +70,11 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     check_plan(plan)
     check_out(plan.out, plan.corpus, resume=plan.resume)
     model = load_model()
-    catalog = open_catalog(plan.catalog, model)
-    Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
+    load_calibration(model, plan.effort, "plain")  # what it raises, it raises here
+    catalog = open_shards(shards_of(plan), model, plan.catalog_cache)
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
     list_corpus(str(plan.corpus), plan.reading)  # likewise
-    setup = WorkerSetup(
-        catalog=plan.catalog,
-        effort=plan.effort,
-        max_e_value=plan.max_e_value,
-        min_seconds=plan.min_seconds,
-        memory_bytes=plan.limits.memory_bytes,
-        max_bytes=plan.limits.max_bytes,
-    )
     lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
     header = _header(plan, catalog, model, registry, lists)
     with ScanFolder(plan.out, header) as folder:
@@ -94,8 +85,8 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
             )
         run = _Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item)
         run.replay()
-        with Crew(setup, catalog.digest, plan.limits) as crew:
-            return _write_all(run, folder, crew, stop or Stop())
+        with engine_of(plan, catalog, model) as engine:
+            return _write_all(run, folder, engine, stop or Stop())
 
 
 def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> Summary:
@@ -120,7 +111,7 @@ def _first_day(plan: ScanPlan) -> date:
     return datetime.now(UTC).date() if begun is None else datetime.fromisoformat(begun.started).date()
 
 
-def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
+def _header(plan: ScanPlan, catalog: OpenedCatalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
     """Return the header of a scan that starts now."""
     about = circumstances(plan, catalog, model, registry, lists)
     digests = {
@@ -180,7 +171,7 @@ class _Run:
 
     def go_on(self, engine: Engine, stop: Stop) -> bool:
         """Scan the rest, and return whether that came to its end."""
-        jobs = self._plan.jobs or available_processors()
+        jobs = self._plan.jobs or engine.n_processors
         procession = Procession(self._listing, engine, jobs, self._plan.limits, stop)
         for settled in procession:
             for one in settled:

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from earmark import __version__
-from earmark.catalog import Catalog
 from earmark.errors import ScanError
 from earmark.fingerprint import Model
 from earmark.rights import Registry, format_share
 from earmark.scan.exemptions import Lists, lists_in_summary, with_used
 from earmark.scan.journal import Header
 from earmark.scan.listening import shortest_s
+from earmark.scan.opened import OpenedCatalog
 from earmark.scan.plan import ScanPlan
 from earmark.scan.rows import SCHEMA_VERSION
 from earmark.scan.tally import Tally, hours
 
 __all__ = ["Summary", "circumstances", "iso", "summarise"]
 
-_LIBRARIES = ("av", "faiss-cpu", "numba", "numpy", "soundfile")
+LIBRARIES = ("av", "faiss-cpu", "numba", "numpy", "soundfile")
 
 # What each effort is blind to; measured by benchmarks/accuracy.py.
 _LIMITS = {
@@ -70,7 +70,7 @@ class Summary:
         Of the `allow list` and the `ignore list`: path, SHA-256, how many entries apply, lines that have expired, and
         how often each line was used; None if there were none.
     catalog
-        Path, digest, tracks and hours of the catalog.
+        Path, digest, tracks and hours of the catalog; of several shards, all paths, one digest, and the sums.
     model_digest, config_digest
         Of the model, and of the numbers that make a fingerprint.
     items
@@ -125,7 +125,7 @@ class Summary:
 
 
 def circumstances(
-    plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists
+    plan: ScanPlan, catalog: OpenedCatalog, model: Model, registry: Registry | None, lists: Lists
 ) -> dict[str, Any]:
     """Return what is known of a scan before its first item, under the names that it has in a summary."""
     config = model.config
@@ -136,7 +136,7 @@ def circumstances(
         "registry": None if registry is None else {"path": _text(plan.registry), "sha256": registry.digest},
         "lists": lists_in_summary(lists),
         "catalog": {
-            "path": _text(plan.catalog),
+            "path": ", ".join(map(_text, catalog.locations)),
             "digest": catalog.digest,
             "tracks": catalog.n_tracks,
             "hours": hours(catalog.duration_s),
@@ -144,7 +144,7 @@ def circumstances(
         "model_digest": model.digest,
         "config_digest": config.digest,
         "limits": f"{_LIMITS[plan.effort]} {_LIMITS_OF_ALL.format(shortest_s=shortest_s(config))}",
-        "versions": {name: importlib.metadata.version(name) for name in _LIBRARIES},
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
     }
 
 

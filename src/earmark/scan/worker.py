@@ -9,9 +9,9 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from earmark.catalog import open_catalog
-from earmark.errors import EarmarkError
-from earmark.fingerprint import load_model
+from earmark.catalog import Catalog, open_catalog
+from earmark.errors import EarmarkError, ScanError
+from earmark.fingerprint import Model, load_model
 from earmark.scan.listening import Listener
 
 __all__ = ["Failure", "Progress", "Ready", "WorkerSetup", "limit_memory", "work"]
@@ -25,35 +25,31 @@ class WorkerSetup:
 
     Attributes
     ----------
-    catalog
-        Folder of the catalog.
-    effort, max_e_value
-        As for `Matcher`.
+    catalogs
+        Folders of the catalog, or of its shards.
+    digests
+        `Catalog.digest` of each.
+    effort, max_e_value, whole_s
+        As for `Search`.
     min_seconds
         As for `Listener`.
     memory_bytes, max_bytes
         As in `Limits`.
     """
 
-    catalog: Path
+    catalogs: tuple[Path, ...]
+    digests: tuple[str, ...]
     effort: str
     max_e_value: float
     min_seconds: float
     memory_bytes: int
     max_bytes: int
+    whole_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ready:
-    """A worker's first message: it has opened this catalog.
-
-    Attributes
-    ----------
-    catalog_digest
-        `Catalog.digest`.
-    """
-
-    catalog_digest: str
+    """A worker's first message: it has opened the catalogs, and they are the right ones."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,24 +93,36 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash costs an item, and no disk
     try:
         model = load_model()
-        catalog = open_catalog(setup.catalog, model)
+        catalogs = [_open_same(*each, model) for each in zip(setup.catalogs, setup.digests, strict=True)]
         listener = Listener(
-            catalog,
+            catalogs,
             model,
             effort=setup.effort,
             max_e_value=setup.max_e_value,
+            whole_s=setup.whole_s,
             min_seconds=setup.min_seconds,
             max_bytes=setup.max_bytes,
             on_progress=_Reporter(connection),
         )
         limit_memory(setup.memory_bytes)
-        connection.send(Ready(catalog_digest=catalog.digest))
+        connection.send(Ready())
         while True:
             connection.send(listener.listen(connection.recv()))
     except EarmarkError as error:
         connection.send(Failure(error=error))
     except (EOFError, ConnectionError):
         return  # the parent has closed its end
+
+
+def _open_same(path: Path, digest: str, model: Model) -> Catalog:
+    """Open a catalog that has to be in a state that was seen before."""
+    catalog = open_catalog(path, model)
+    if catalog.digest != digest:
+        raise ScanError(
+            f"{path}: the catalog was changed during the scan (it was {digest}, now it is {catalog.digest}); scan "
+            f"again with a copy, or change the catalog afterwards"
+        )
+    return catalog
 
 
 class _Reporter:
