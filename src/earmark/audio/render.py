@@ -1,5 +1,6 @@
 """Sound out: reading at full bandwidth, mixing, and encoding with real encoders, for demonstrations and tests."""
 
+import io
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import soxr
 
 from earmark.errors import ParameterError
 
-__all__ = ["encode", "mix", "read_full_band", "resample"]
+__all__ = ["encode", "mix", "read_full_band", "resample", "wav_bytes"]
 
 # Suffix -> container, encoder and its sampling rates, of which the nearest that is no lower is taken.
 _ENCODERS = {
@@ -121,3 +122,18 @@ def encode(y: npt.NDArray[np.float32], sr: int, path: Path, *, bit_rate: int | N
         for part in [*cutter.resample(frame), *cutter.resample(None)]:
             out.mux(track.encode(part))
         out.mux(track.encode(None))
+
+
+def wav_bytes(y: npt.NDArray[np.float32], sr: int) -> bytes:
+    """Return samples as a WAV file that loses nothing of them.
+
+    Parameters
+    ----------
+    y
+        Samples [shape=(n_samples,) or (n_samples, n_channels), dtype=float32].
+    sr
+        In Hz [> 0].
+    """
+    file = io.BytesIO()
+    soundfile.write(file, y, sr, format="WAV", subtype="FLOAT")
+    return file.getvalue()
