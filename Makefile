@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-long clean
+.PHONY: demo test test-long test-ray clean
 
 demo: $(VENV)/.installed
 	$(BIN)/earmark demo
@@ -18,6 +18,11 @@ test: $(VENV)/.installed-dev
 # Minutes to an hour of crashes, damage and hostile files; a small share of them is in `make test`.
 test-long: $(VENV)/.installed-dev
 	$(BIN)/pytest -n auto -m long
+
+# Scans on a Ray cluster of two nodes, started here; Ray is large, so it is installed for these alone.
+test-ray: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --editable '.[ray]'
+	$(BIN)/pytest -m ray tests/test_ray.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Earmark needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
