@@ -22,7 +22,7 @@ test-long: $(VENV)/.installed-dev
 # Scans on a Ray cluster of two nodes, started here; Ray is large, so it is installed for these alone.
 test-ray: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --editable '.[ray]'
-	$(BIN)/pytest -m ray tests/test_ray.py
+	$(BIN)/pytest -m ray
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Earmark needs Python 3.11 or newer: make PYTHON=python3.12 demo")'
