@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import logging
+import math
 import pickle
 import time
 from collections.abc import Callable
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 _ITEMS_AHEAD = 2
 # An item that so many actors were lost with is given up: nodes come and go, but not always at the same item.
 _MAX_LOSSES = 3
-_MAX_FAILED_STARTS = 3
+# So many times in a row that actors did not start, and it is not for a node that was lost. It is tried again after 1,
+# 2, 4 and 8 s: Ray needs some to notice that a node is gone.
+_MAX_FAILED_STARTS = 5
 _PATIENCE_S = 60.0  # after that, and then as often, it is said that the cluster has no room
 _IDLE_S = 0.05
 _KINDS = ("worker died", "took too long")
@@ -37,6 +40,7 @@ class _Actor:
     handle: Any
     asked: Any
     question: str = "signature"
+    born: float = dataclasses.field(default_factory=time.monotonic)
     items: collections.deque[tuple[Any, Item]] = dataclasses.field(default_factory=collections.deque)
 
     @property
@@ -73,10 +77,17 @@ class RayCrew:
         self._actors: list[_Actor] = []
         self._returned: collections.deque[Item] = collections.deque()  # of actors that were lost
         self._losses: dict[int, int] = {}  # by the identity of the item
-        self._failed_starts, self._last_ready, self._told_nodes = 0, time.monotonic(), set[str]()
+        self._failed_starts, self._last_failure, self._last_ready = 0, -math.inf, time.monotonic()
+        self._told: set[str] = set()
         errors = ray.exceptions
         # Not all of Ray's errors have one root; of the results, one that was lost with its node can be had again.
-        self._lost = (errors.RayActorError, errors.ObjectLostError, errors.NodeDiedError, errors.WorkerCrashedError)
+        self._lost = (
+            errors.RayActorError,
+            errors.ActorUnschedulableError,
+            errors.NodeDiedError,
+            errors.ObjectLostError,
+            errors.WorkerCrashedError,
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +109,8 @@ class RayCrew:
 
     def grow_to(self, n_workers: int) -> None:
         """Ask the cluster for actors until there are `n_workers`; those that it has no room for wait for it."""
+        if self._failed_starts and time.monotonic() - self._last_failure < 2.0 ** (self._failed_starts - 1):
+            return
         while len(self._actors) < n_workers:
             options = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": self._place()}
             handle = self._class.options(**options).remote()
@@ -178,8 +191,8 @@ class RayCrew:
             words = f"{name} is {theirs.get(name, 'missing')} on the node {node}, and {mine} here"
             if name in ("Earmark", "model", "Python"):
                 raise ScanError(f"{words}; every node needs the same one")
-            if (node + name) not in self._told_nodes:
-                self._told_nodes.add(node + name)
+            if words not in self._told:
+                self._told.add(words)
                 logger.warning("%s; results can differ in small things", words)
 
     def _bury(self, actor: _Actor, error: Exception) -> list[tuple[Item, Hearing]]:
@@ -188,12 +201,7 @@ class RayCrew:
         self._actors.remove(actor)
         cause = _first_words(error)
         if not actor.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= _MAX_FAILED_STARTS:
-                raise ScanError(
-                    f"Ray workers do not start: {self._failed_starts} in a row, and the last one: {cause}; every node "
-                    f"needs the same version of Earmark ({self._signature['Earmark']}), with what it requires"
-                )
+            self._count_failed_start(actor, cause)
             return []
         items = [item for _, item in actor.items]
         logger.warning("a Ray worker was lost, and %d items of it go to others: %s", len(items), cause)
@@ -207,6 +215,17 @@ class RayCrew:
         self._returned.extend(items[1:])
         words = f"{self._losses.pop(id(first))} Ray workers were lost with it, and the last one: {cause}"
         return [(first, Hearing(outcome="error", problem=Problem(kind="worker died", words=words)))]
+
+    def _count_failed_start(self, actor: _Actor, cause: str) -> None:
+        """Give up if actors do not start, one after the other; many that are lost with one node count once."""
+        if actor.born <= self._last_failure:
+            return
+        self._failed_starts, self._last_failure = self._failed_starts + 1, time.monotonic()
+        if self._failed_starts >= _MAX_FAILED_STARTS:
+            raise ScanError(
+                f"Ray workers do not start: {self._failed_starts} times in a row, and at last: {cause}; every node "
+                f"needs the same version of Earmark ({self._signature['Earmark']}), with what it requires"
+            )
 
     def _kill(self, actor: _Actor) -> None:
         with contextlib.suppress(Exception):  # it may be gone, and so may its node

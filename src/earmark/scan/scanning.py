@@ -1,4 +1,4 @@
-"""The query path composed: a corpus is listed, listened to by a crew of workers, judged, and written down."""
+"""The query path composed: a corpus is listed, listened to by workers, judged, and written down."""
 
 import contextlib
 import dataclasses
@@ -64,8 +64,8 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
         If corpus, catalog, registry or options cannot be used; nothing has been written then. A CatalogError may
         also come later, when damage comes to light.
     ScanError
-        If `plan.out` cannot be used, workers cannot be started, or the scan to resume was of another plan or another
-        state of the corpus; what was written before is left as it was then.
+        If `plan.out` or a Ray cluster cannot be used, workers cannot be started, or the scan to resume was of another
+        plan or another state of the corpus; what was written before is left as it was then.
     """
     check_plan(plan)
     check_out(plan.out, plan.corpus, resume=plan.resume)
@@ -77,7 +77,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     list_corpus(str(plan.corpus), plan.reading)  # likewise
     lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
     header = _header(plan, catalog, model, registry, lists)
-    with ScanFolder(plan.out, header) as folder:
+    with engine_of(plan, catalog, model) as engine, ScanFolder(plan.out, header) as folder:
         changed = differences(folder.header.about["versions"], header.about["versions"])
         if changed:
             logger.warning(
@@ -85,8 +85,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
             )
         run = _Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item)
         run.replay()
-        with engine_of(plan, catalog, model) as engine:
-            return _write_all(run, folder, engine, stop or Stop())
+        return _write_all(run, folder, engine, stop or Stop())
 
 
 def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> Summary:
