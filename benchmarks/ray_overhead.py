@@ -1,7 +1,6 @@
-"""What Ray costs: one corpus with two local workers and with two Ray workers, CPU seconds of all processes and wall time.
+"""What Ray costs: one corpus with two workers here and with two of a Ray cluster, CPU and wall seconds.
 
-Ray's own processes count too. Needs `pip install 'earmark[ray]'`; without the music, the bundled tracks are scanned again
-and again.
+Ray's own processes count too. Needs `pip install 'earmark[ray]'`, and no music: the bundled tracks come many times.
 """
 
 import argparse

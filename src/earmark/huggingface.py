@@ -4,15 +4,13 @@ import dataclasses
 import typing
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pyarrow as pa
 
 from earmark.errors import ParameterError
-from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE
-from earmark.rights import Use
-from earmark.scan import ItemRow, Limits, MatchRow
-from earmark.scan.sample_scanner import SampleScanner
+from earmark.scan import ItemRow, MatchRow
+from earmark.scan.sample_scanner import SampleScanner, ScannerOptions
 
 __all__ = ["Scanner", "row_type"]
 
@@ -39,8 +37,8 @@ class Scanner:
         Column with the audio: bytes, paths, {bytes, path}, {array, sampling_rate} or an AudioDecoder.
     id_column
         Column with the name of each item; None for its path, or else the SHA-256 of its bytes.
-    registry, use, effort, max_e_value, min_seconds, limits, catalog_cache
-        As for a scan.
+    **options
+        `registry`, `use`, `effort`, `max_e_value`, `min_seconds`, `limits` and `catalog_cache`, as for a scan.
 
     Raises
     ------
@@ -54,25 +52,10 @@ class Scanner:
         *,
         audio_column: str = "audio",
         id_column: str | None = None,
-        registry: str | Path | None = None,
-        use: Use | None = None,
-        effort: str = DEFAULT_EFFORT,
-        max_e_value: float = DEFAULT_MAX_E_VALUE,
-        min_seconds: float = 0.0,
-        limits: Limits | None = None,
-        catalog_cache: Path | None = None,
+        **options: Unpack[ScannerOptions],
     ) -> None:
         self._audio_column, self._id_column = audio_column, id_column
-        self._scanner = SampleScanner(
-            catalog,
-            registry=registry,
-            use=use,
-            effort=effort,
-            max_e_value=max_e_value,
-            min_seconds=min_seconds,
-            limits=limits,
-            catalog_cache=catalog_cache,
-        )
+        self._scanner = SampleScanner(catalog, **options)
 
     def __call__(self, batch: Mapping[str, Sequence[Any]]) -> dict[str, list[Any]]:
         """Return the new columns of a batch.

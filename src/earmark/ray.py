@@ -3,17 +3,15 @@
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 import pyarrow as pa
 
 from earmark.errors import ParameterError, ScanError
 from earmark.huggingface import row_type
-from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE
-from earmark.rights import Use
-from earmark.scan import ItemRow, Limits, MatchRow
-from earmark.scan.sample_scanner import SampleScanner
+from earmark.scan import ItemRow, MatchRow
+from earmark.scan.sample_scanner import SampleScanner, ScannerOptions
 
 if TYPE_CHECKING:
     from ray.data import Dataset
@@ -31,15 +29,9 @@ def scan_dataset(
     audio_column: str = "audio",
     rate_column: str | None = None,
     id_column: str | None = None,
-    registry: str | Path | None = None,
-    use: Use | None = None,
-    effort: str = DEFAULT_EFFORT,
-    max_e_value: float = DEFAULT_MAX_E_VALUE,
-    min_seconds: float = 0.0,
-    limits: Limits | None = None,
-    catalog_cache: Path | None = None,
     concurrency: int | tuple[int, int] | None = None,
     batch_size: int = _BATCH_ROWS,
+    **options: Unpack[ScannerOptions],
 ) -> "Dataset":
     """Scan a Ray dataset, lazily: a row of the result for each row, in a pool of actors.
 
@@ -55,14 +47,13 @@ def scan_dataset(
         `rate_column`, which names the column with their sampling rates in Hz.
     id_column
         Column with the name of each item; None for its path, or else the SHA-256 of its bytes.
-    registry
-        File of the license registry, on this machine.
-    use, effort, max_e_value, min_seconds, limits, catalog_cache
-        As for a scan.
     concurrency
         How many actors, or how few and how many at most [>= 1]; each takes one processor. None leaves it to Ray.
     batch_size
         Rows that an actor takes at a time [>= 1].
+    **options
+        `registry` (a file on this machine), `use`, `effort`, `max_e_value`, `min_seconds`, `limits` and
+        `catalog_cache`, as for a scan.
 
     Returns
     -------
@@ -79,16 +70,7 @@ def scan_dataset(
         from ray.data import ActorPoolStrategy
     except ImportError as error:
         raise ScanError("Ray Data is not installed: pip install 'earmark[ray]'") from error
-    scanner = SampleScanner(
-        catalog,
-        registry=registry,
-        use=use,
-        effort=effort,
-        max_e_value=max_e_value,
-        min_seconds=min_seconds,
-        limits=limits,
-        catalog_cache=catalog_cache,
-    )
+    scanner = SampleScanner(catalog, **options)
     pool = ActorPoolStrategy()
     if isinstance(concurrency, int):
         pool = ActorPoolStrategy(size=concurrency)

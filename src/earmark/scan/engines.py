@@ -61,9 +61,9 @@ def _on_ray(plan: ScanPlan, setup: WorkerSetup, catalog: OpenedCatalog, model: M
     setups = node_setups(setup, locations, whole_s=catalog.duration_s, cache=plan.catalog_cache, limits=plan.limits)
     with connected(plan.address) as ray:
         if len(setups) == 1:
-            with RayCrew(ray, setups[0]) as crew:
+            with contextlib.closing(RayCrew(ray, setups[0])) as crew:
                 yield crew
         else:
             merger = Merger(model, effort=plan.effort, max_e_value=plan.max_e_value, whole_s=catalog.duration_s)
-            with RayGroups(ray, setups, merger) as groups:
+            with contextlib.closing(RayGroups(ray, setups, merger)) as groups:
                 yield groups

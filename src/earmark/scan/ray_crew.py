@@ -8,8 +8,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from earmark.corpus import Item
 from earmark.errors import EarmarkError, ScanError
@@ -54,7 +53,7 @@ class _Actor:
 
 
 class RayCrew:
-    """Actors that listen to items; a context manager that leaves none of them behind.
+    """Actors that listen to items; to be closed.
 
     Each actor takes one processor and holds a worker process, so that an item that kills or stops its worker costs just
     that item, as it does without Ray. If an actor or its node is lost, its items go to other actors.
@@ -88,14 +87,6 @@ class RayCrew:
             errors.ObjectLostError,
             errors.WorkerCrashedError,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def n_busy(self) -> int:

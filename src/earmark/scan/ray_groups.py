@@ -3,8 +3,7 @@
 import collections
 import functools
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from earmark.corpus import Item
 from earmark.scan.catalog_shard import Merger
@@ -93,7 +92,7 @@ class NodeShares:
 
 
 class RayGroups:
-    """One `RayCrew` for each shard of a catalog; a context manager that leaves no actors behind.
+    """One `RayCrew` for each shard of a catalog; to be closed.
 
     Parameters
     ----------
@@ -114,14 +113,6 @@ class RayGroups:
         self._queues: list[collections.deque[Item]] = [collections.deque() for _ in setups]
         self._heard: dict[int, list[Hearing | None]] = {}  # by the identity of the item
         self._left: dict[int, int] = {}  # groups that have not heard it yet
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def n_busy(self) -> int:

@@ -4,7 +4,7 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from earmark.errors import CorpusError
 from earmark.fingerprint import load_model
@@ -21,7 +21,19 @@ from earmark.scan.ray_item import everywhere, on_every_node
 from earmark.scan.sample import sample_item
 from earmark.scan.worker import WorkerSetup
 
-__all__ = ["SampleScanner"]
+__all__ = ["SampleScanner", "ScannerOptions"]
+
+
+class ScannerOptions(TypedDict, total=False):
+    """Options of a `SampleScanner`, beside the catalog."""
+
+    registry: str | Path | None
+    use: Use | None
+    effort: str
+    max_e_value: float
+    min_seconds: float
+    limits: Limits | None
+    catalog_cache: Path | None
 
 
 class SampleScanner:
