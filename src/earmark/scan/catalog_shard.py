@@ -20,6 +20,7 @@ __all__ = ["Found", "Laid", "Merger", "Search"]
 _RADIUS = 2  # words by which two tracks that lie beside the same seconds may be off: ends are found to the word
 _MARGIN = _RADIUS + BESIDE[1]
 _LONGEST_WORDS = 312  # 20 s of a match are looked at where two of them compete, as many as the model's cohort has
+_PLAIN_TEMPO, _PLAIN_SEMITONES = 0.05, 0.4  # what a search without a sweep finds: DESIGN.md section 2, step 5
 _LEAST_S = 3.6e-3  # as in `odds`: a catalog counts for a millionth of an hour at least
 
 
@@ -154,6 +155,7 @@ class Merger:
 
         Of two that lie beside the same seconds of the item, the better one stays. The other one stays too if it is the
         same recording, which puts both into one group, or if peaks are left for it that the better one does not have.
+        What plays beneath a track of another shard is found as far as it shows in the item as it is.
 
         Parameters
         ----------
@@ -177,15 +179,23 @@ class Merger:
         return tuple(_in_order(kept, group_of))
 
     def _explains(self, better: Found, new: Found) -> bool:
-        """Return whether nothing is left to see of a match without the peaks that a better one has."""
+        """Return whether nothing is left to see of a match without the peaks that a better one has.
+
+        What its shard found beneath another track, with the peaks of that one taken out, is not to be seen in the item
+        as it is: of that nothing can be said here, and it stays.
+        """
         assert better.laid is not None
         assert new.laid is not None
         start, stop = _middle(new.laid, better.laid)
         item = new.laid.item[:, :, start - new.laid.first : stop - new.laid.first]
         mine, theirs = (_track_words(each.laid, start - _MARGIN, stop + _MARGIN) for each in (new, better))
-        rest = Stretch(item & ~theirs[_MARGIN : len(theirs) - _MARGIN], self._cohort)
-        _, _, scores = rest.compare((mine & ~theirs)[None, :], [new.match.track], radius=_RADIUS)
-        return bool(scores[0] < self._least_score)
+        if self._score(item & ~theirs[_MARGIN : len(theirs) - _MARGIN], mine & ~theirs) >= self._least_score:
+            return False
+        changed = abs(new.match.tempo_ratio - 1) > _PLAIN_TEMPO or abs(new.match.pitch_semitones) > _PLAIN_SEMITONES
+        return changed or self._score(item, mine) >= self._least_score
+
+    def _score(self, item: NDArray[np.uint64], track: NDArray[np.uint64]) -> float:
+        return float(Stretch(item, self._cohort).compare(track[None, :], [0], radius=_RADIUS)[2][0])
 
 
 def _lay(match: Match, words: NDArray[np.uint64], fingerprint: Fingerprint, config: FingerprintConfig) -> Laid:
