@@ -133,5 +133,5 @@ class _Actor:
 
 
 def _flat(batch: pa.Table) -> pa.Table:
-    matches = pa.chunked_array(batch.column(_MATCHES)).combine_chunks().flatten()
+    matches = batch.column(_MATCHES).combine_chunks().flatten()
     return pa.Table.from_arrays(matches.flatten(), schema=pa.schema(list(row_type(MatchRow))))
