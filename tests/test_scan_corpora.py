@@ -318,9 +318,9 @@ def test_how_to_read_a_corpus_stands_in_a_file_of_options_too(tmp_path):
     assert process.returncode == 0, process.stderr
     assert list(items_of(out)) == ["table#0"]
     assert run_earmark(*command, "--resume").returncode == 0
-    config.write_text('audio-column = "sound"\n')
+    config.write_text('audio-column = 7\n')
     result = invoke(*command)
     assert result.exit_code == 2
-    assert "audio-column: expected a list, got 'sound'" in " ".join(result.stderr.split())
-    config.write_text('catalog = ["a", "b"]\n')
-    assert "catalog: expected one value, got ['a', 'b']" in " ".join(invoke(*command).stderr.split())
+    assert "audio-column: expected a list, got 7" in " ".join(result.stderr.split())
+    config.write_text('effort = ["a", "b"]\n')
+    assert "effort: expected one value, got ['a', 'b']" in " ".join(invoke(*command).stderr.split())
