@@ -132,6 +132,35 @@ def test_a_superseded_grant_is_out_of_force_while_its_successor_is_within_its_da
     assert found.grant_id == {"licensed": "G2", "unlicensed": "G1"}.get(status)
 
 
+@pytest.mark.parametrize(
+    ("permission", "status", "reason"),
+    [
+        ("not_allowed", "unlicensed", "grant G1 forbids ai_training"),
+        ("constrained", "unlicensed", "but was superseded by grant G2, which ended on 2026-10-31"),
+        ("allowed", "unlicensed", "but was superseded by grant G2, which ended on 2026-10-31"),
+    ],
+)
+def test_a_refusal_comes_back_when_its_successor_has_ended_and_leave_does_not(permission, status, reason):
+    heir = grant("G2", supersedes="G1", valid_from=date(2026, 1, 1), valid_to=DAY - ONE_DAY)
+    found = verdict(grant("G1", permission=permission), heir)
+    assert found.status == status
+    assert reason in found.reason
+    before = verdict(grant("G1", permission=permission), heir, as_of=date(2025, 12, 31))
+    assert before.grant_id == "G1"
+
+
+@pytest.mark.parametrize(
+    ("withdrawn_on", "status"), [(DAY, "unlicensed"), (DAY + ONE_DAY, "licensed"), (date.min, "unlicensed")]
+)
+def test_a_grant_that_was_withdrawn(withdrawn_on, status):
+    found = verdict(grant(valid_to=DAY + ONE_DAY, withdrawn_on=withdrawn_on))
+    assert found.status == status
+    assert status == "licensed" or f"grant G1 allows it but was withdrawn on {withdrawn_on}" in found.reason
+    # a successor that was taken back before it began has replaced nothing
+    heir = grant("G2", supersedes="G1", valid_from=DAY, withdrawn_on=withdrawn_on)
+    assert verdict(grant("G1"), heir).grant_id == ("G2" if status == "licensed" else "G1")
+
+
 def test_supersession_reaches_through_a_grant_that_is_out_of_date():
     chain = [
         grant("G1"),
@@ -407,6 +436,7 @@ def plain_grants(draw, **fixed):
         "excluded_territories": draw(st.sampled_from([set(), set(), {"US"}, {"DE", "US"}])),
         "valid_from": start,
         "valid_to": end,
+        "withdrawn_on": draw(st.none() | DAYS),
         "supersedes": None,
         "product": draw(st.sampled_from([None, None, "p1"])),
     }
@@ -474,7 +504,8 @@ def decided(grants, case, reservations=()):
 
 
 def test_the_reference_on_a_worked_example():
-    base = dict.fromkeys((*reference.COVERAGE, "valid_from", "valid_to", "supersedes", "product", "exclusive")) | {
+    names = ("valid_from", "valid_to", "withdrawn_on", "supersedes", "product", "exclusive")
+    base = dict.fromkeys((*reference.COVERAGE, *names)) | {
         "licensee": "a",
         "scope": "ai_training",
         "territories": {"Worldwide"},

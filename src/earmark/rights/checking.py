@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from itertools import combinations, groupby
 from typing import Any, Final
 
-from earmark.rights.grants import Grant, broken_links
+from earmark.rights.grants import Grant, broken_links, first_day, last_day
 from earmark.rights.identifiers import fold_name
 from earmark.rights.kinds import GRANTS
 from earmark.rights.rows import BadCell, parse_cells
@@ -122,16 +123,16 @@ def _overlap(one: Grant, other: Grant) -> str | None:
     """Say how two grants that cover the same get into each other's way; None if they do not."""
     if one.grant_id == other.supersedes or other.grant_id == one.supersedes:
         return None
-    start = max((day for day in (one.valid_from, other.valid_from) if day is not None), default=None)
-    end = min((day for day in (one.valid_to, other.valid_to) if day is not None), default=None)
+    start, end = max(map(first_day, (one, other))), min(map(last_day, (one, other)))
     places = (one.territories - one.excluded_territories) & (other.territories - other.excluded_territories)
     products = {fold_name(one.product), fold_name(other.product)} - {None}
-    if (start is not None and end is not None and start > end) or not places or len(products) > 1:
+    if start > end or not places or len(products) > 1:
         return None
     same_party = fold_name(one.licensee) == fold_name(other.licensee)
     if not same_party and not (one.exclusive or other.exclusive):
         return None
-    days = f"from {start or 'the beginning'} to {end or 'no end'}"
+    since = "the beginning" if start == date.min else start
+    days = f"from {since} to {'no end' if end == date.max else end}"
     names = f"grants {one.grant_id} and {other.grant_id} hold at once {days}"
     if not same_party:
         return f"{names} for different licensees, and one is exclusive: such matches are up for review"

@@ -122,11 +122,11 @@ def _explain(
 
 def _may_apply(clause: Clause, facts: Facts, index: GrantIndex) -> bool:
     """Say whether neither a known territory, product nor date rules out a clause about the recording."""
-    if facts.territory is not None and facts.territory not in clause.territories:
+    if facts.use.territory is not None and facts.use.territory not in clause.territories:
         return False
-    if facts.product is not None and clause.product is not None and clause.product != facts.product:
+    if facts.use.product is not None and clause.product is not None and clause.product != facts.use.product:
         return False
-    return facts.as_of is None or holds_on(clause, facts.as_of, index)
+    return facts.use.as_of is None or holds_on(clause, facts.use.as_of, index)
 
 
 def _status_of(decider: Clause | None) -> Status:
@@ -158,7 +158,7 @@ def _rival(clauses: Sequence[Clause], facts: Facts, registry: Registry) -> Claus
     rivals: list[Clause] = []
     if registry.exclusives is not None:
         others = _applying(registry.exclusives, facts, any_licensee=True)
-        rivals += [clause for clause in others if facts.licensee is None or clause.licensee != facts.licensee]
+        rivals += [clause for clause in others if facts.use.licensee is None or clause.licensee != facts.use.licensee]
     if registry.reserved is not None:
         rivals += _applying(registry.reserved, facts)
     if not rivals:
