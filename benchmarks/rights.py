@@ -126,7 +126,7 @@ def write_message(path, n_bytes):
             '<?xml version="1.0" encoding="UTF-8"?>\n<ern:NewReleaseMessage xmlns:ern="http://ddex.net/xml/ern/43">'
             "<MessageHeader><MessageId>BIG</MessageId><MessageSender><PartyId>PADPIDA2014021501L</PartyId>"
             "</MessageSender><MessageRecipient><PartyName><FullName>Acme AI</FullName></PartyName></MessageRecipient>"
-            "</MessageHeader><PartyList><Party><PartyReference>P1</PartyReference><PartyName>"
+            "<MessageCreatedDateTime>2026-01-01T00:00:00Z</MessageCreatedDateTime></MessageHeader><PartyList><Party><PartyReference>P1</PartyReference><PartyName>"
             "<FullName>Small Label</FullName></PartyName></Party></PartyList><ResourceList>\n"
         )
         file.writelines(recording.format(n=n, isrc=isrc_of(n)) for n in range(n_recordings))

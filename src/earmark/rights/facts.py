@@ -11,7 +11,7 @@ from earmark.rights.grants import COVERAGE_COLUMNS, SCOPES
 from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 from earmark.rights.territories import parse_territory
 
-__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "facts_of", "fold_use", "known_isrc"]
+__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "facts_of", "fold_use", "known_isrc", "with_holder"]
 
 UPC: Final = COVERAGE_COLUMNS.index("upc")
 """The one coverage column of which a recording can have several values: it may be on many releases."""
@@ -117,6 +117,14 @@ def facts_of(recording: Recording, use: FoldedUse) -> Facts:
     else:
         coverages = ((track_id, isrc, None, label, rightsholder),)
     return Facts(recording=recording, use=use, coverages=coverages)
+
+
+def with_holder(facts: Facts, holder: str | None) -> Facts:
+    """Return the facts of a recording if all of it is one holder's."""
+    of, folded = facts.recording, _fold_known(holder)
+    recording = Recording(track_id=of.track_id, isrc=of.isrc, label=of.label, rightsholder=holder, upc=of.upc)
+    coverages = tuple([(*coverage[:-1], folded) for coverage in facts.coverages])
+    return Facts(recording=recording, use=facts.use, coverages=coverages)
 
 
 # Labels and holders are few, and come again and again.

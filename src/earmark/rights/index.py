@@ -1,9 +1,11 @@
 """The grants of a registry, arranged so that those about one recording are found without reading them all."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from earmark.rights.facts import UPC, Facts
@@ -35,7 +37,9 @@ _SEVERITY: Final[dict[Permission, int]] = {"not_allowed": 0, "constrained": 1, "
 
 _Columns = tuple[int, ...]
 Bucket = dict[tuple[str | None, str], tuple["Clause", ...]]
-_Table = dict[tuple[str | None, ...], Bucket]
+_Values = tuple[str | None, ...] | str | None  # of some columns; of one column its value alone
+_Table = dict[_Values, Bucket]
+_Lookup = tuple[_Columns, Callable[[tuple[str | None, ...]], _Values], _Table]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +98,7 @@ class GrantIndex:
         By grant id: the grants that supersede it directly.
     """
 
-    tables: dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]
+    tables: dict[tuple[bool, ...], tuple[_Lookup, ...]]
     columns: frozenset[int]
     for_products: bool
     places: frozenset[frozenset[str]]
@@ -118,13 +122,11 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
     """
     grants = tuple(grants)
     successors = successors_of(grants if among is None else among)
-    gathered: dict[
-        tuple[_Columns, _Columns], dict[tuple[str | None, ...], dict[tuple[str | None, str], list[Clause]]]
-    ] = {}
+    gathered: dict[tuple[_Columns, _Columns], dict[_Values, dict[tuple[str | None, str], list[Clause]]]] = {}
     for clause in (_compile(grant, replaceable=grant.grant_id in successors) for grant in grants):
         shape = tuple(column for column, value in enumerate(clause.coverage) if value is not None)
         for known in _subsets(shape):
-            values = tuple(clause.coverage[column] for column in known)
+            values = _values_of(known)(clause.coverage)
             bucket = gathered.setdefault((shape, known), {}).setdefault(values, {})
             bucket.setdefault((clause.licensee, clause.grant.scope), []).append(clause)
     buckets = {
@@ -179,9 +181,9 @@ def buckets_about(index: GrantIndex, facts: Facts) -> list[Bucket]:
     """
     found: list[Bucket] = []
     first = facts.coverages[0]
-    for known, buckets in index.tables[tuple([value is not None for value in first])]:
+    for known, values_of, buckets in index.tables[tuple([value is not None for value in first])]:
         for coverage in facts.coverages if UPC in known else (first,):
-            bucket = buckets.get(tuple([coverage[column] for column in known]))
+            bucket = buckets.get(values_of(coverage))
             if bucket is not None:
                 found.append(bucket)
     return found
@@ -259,16 +261,22 @@ def successor_on(index: GrantIndex, grant: Grant, day: date) -> Grant | None:
 
 def _tables(
     shapes: Iterable[_Columns], buckets: Mapping[tuple[_Columns, _Columns], _Table]
-) -> dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]:
+) -> dict[tuple[bool, ...], tuple[_Lookup, ...]]:
     """Arrange the buckets by which columns of a recording are known: for each shape, those columns and their table."""
     return {
         mask: tuple(
-            (known, buckets[shape, known])
+            (known, _values_of(known), buckets[shape, known])
             for shape in shapes
             for known in [tuple(column for column in shape if mask[column])]
         )
         for mask in itertools.product((False, True), repeat=len(COVERAGE_COLUMNS))
     }
+
+
+@lru_cache
+def _values_of(columns: _Columns) -> Callable[[tuple[str | None, ...]], _Values]:
+    """Return the function that takes the values of some columns out of a coverage: it is called for every decision."""
+    return itemgetter(*columns) if columns else itemgetter(slice(0))
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:

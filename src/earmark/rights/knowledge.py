@@ -29,8 +29,8 @@ class Case:
     recording : Recording
         What it is.
     holders : tuple of (str, Fraction or None)
-        Who holds which share of it; None is a share that is not known. Empty: the recording's `rightsholder` holds it,
-        if there is one.
+        Who holds which share of it, where nobody holds all; None is a share that is not known. Empty: the recording's
+        `rightsholder` holds it, if there is one.
     """
 
     recording: Recording
@@ -154,8 +154,8 @@ def cases_of(recording: Recording, table: RecordingTable, territory: str | None)
         return (Case(recording=recording),)
     here = [account for each in held if (account := _whole(held_in(each, territory)))]
     accounts = here if len(here) == 1 else list(dict.fromkeys(here)) or [()]
-    isrcs = _distinct([isrc, *[row[0] for row in known]])
-    labels = _distinct([recording.label, *[row[2] for row in known]])
+    isrcs = _distinct(isrc, [row[0] for row in known])
+    labels = _distinct(recording.label, [row[2] for row in known])
     upc = recording.upc
     for row in known:
         if row[1]:
@@ -163,21 +163,23 @@ def cases_of(recording: Recording, table: RecordingTable, territory: str | None)
     catalog = fold_name(recording.rightsholder)
     if here and catalog is not None and catalog not in {fold_name(name) for name, _ in here[0]}:
         accounts.append(())
+    if len(isrcs) == len(labels) == len(accounts) == 1:
+        return (_case(recording, isrcs[0], labels[0], upc, accounts[0]),)
     return tuple(
         [
-            Case(
-                recording=Recording(
-                    track_id=recording.track_id,
-                    isrc=one_isrc,
-                    label=label,
-                    rightsholder=recording.rightsholder,
-                    upc=upc,
-                ),
-                holders=account,
-            )
+            _case(recording, one_isrc, label, upc, account)
             for one_isrc, label, account in product(isrcs, labels, accounts)
         ]
     )
+
+
+def _case(recording: Recording, isrc: str | None, label: str | None, upc: tuple[str, ...], holders: Holders) -> Case:
+    """Return an account, in which who holds all of the recording is its rights holder."""
+    rightsholder = recording.rightsholder
+    if len(holders) == 1 and holders[0][1] == 1:
+        rightsholder, holders = holders[0][0], ()
+    of = Recording(track_id=recording.track_id, isrc=isrc, label=label, rightsholder=rightsholder, upc=upc)
+    return Case(recording=of, holders=holders)
 
 
 def _whole(holders: Holders) -> Holders:
@@ -185,11 +187,11 @@ def _whole(holders: Holders) -> Holders:
     return ((holders[0][0], _ALL),) if len(holders) == 1 and holders[0][1] is None else holders
 
 
-def _distinct(names: list[str | None]) -> list[str | None]:
+def _distinct(first: str | None, others: list[str | None]) -> list[str | None]:
     """Return the names that differ when folded, each as first spelled; None if there are none."""
-    if len(names) == 2 and names[0] == names[1]:
-        return names[:1]
-    given: list[str | None] = [name for name in names if name and not name.isspace()]
+    if others == [first]:
+        return others
+    given: list[str | None] = [name for name in (first, *others) if name and not name.isspace()]
     if len(given) < 2:
         return given or [None]
     found: dict[str, str | None] = {}

@@ -32,7 +32,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 
-from earmark.rights.facts import Facts, FoldedUse, Recording, Use, facts_of, fold_use
+from earmark.rights.facts import FoldedUse, Recording, Use, facts_of, fold_use, with_holder
 from earmark.rights.knowledge import Case, cases_of, places_of
 from earmark.rights.recordings import SHARE_TOLERANCE
 from earmark.rights.registry import Registry
@@ -121,9 +121,9 @@ def _decide_there(recording: Recording, registry: Registry, use: FoldedUse, n_ru
     """Decide a case in which it is known who holds which share in the territory, or matters not."""
     assert registry.recordings is not None
     cases = cases_of(recording, registry.recordings, use.territory)
-    verdicts = [_decide_case(case, registry, use, n_runners_up) for case in cases]
-    first = verdicts[0]
-    if len(cases) == 1 or all(verdict.status == first.status for verdict in verdicts):
+    first = _decide_case(cases[0], registry, use, n_runners_up)
+    verdicts = [first, *[_decide_case(case, registry, use, n_runners_up) for case in cases[1:]]]
+    if all(verdict.status == first.status for verdict in verdicts[1:]):
         return first
     accounts = zip(cases, verdicts, strict=True)
     return Verdict(
@@ -141,28 +141,25 @@ def _all_runners_up(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
 
 def _decide_case(case: Case, registry: Registry, use: FoldedUse, n_runners_up: int) -> Verdict:
     """Decide one account of a recording."""
-    holders = case.holders
-    if not holders:
-        return weigh(facts_of(case.recording, use), registry, n_runners_up=n_runners_up)
-    if len(holders) == 1 and holders[0][1] == 1:
-        return weigh(_facts_for(holders[0][0], case, use), registry, n_runners_up=n_runners_up)
-    named: list[tuple[str | None, Fraction | None]] = [*holders]
-    shares = [share for _, share in holders]
-    missing = 0 if None in shares else 1 - sum(share for share in shares if share is not None)
+    facts = facts_of(case.recording, use)
+    if not case.holders:
+        return weigh(facts, registry, n_runners_up=n_runners_up)
+    named: list[tuple[str | None, Fraction | None]] = [*case.holders]
+    missing = _missing(tuple([share for _, share in named]))
     if missing > SHARE_TOLERANCE:
-        named.append((None, Fraction(missing)))
+        named.append((None, missing))
     parts = []
     for holder, share in named:
-        verdict = weigh(_facts_for(holder, case, use), registry, n_runners_up=n_runners_up)
+        verdict = weigh(with_holder(facts, holder), registry, n_runners_up=n_runners_up)
         parts.append(Part(holder=holder, share=share, verdict=verdict))
     return put_together(parts, use.given.sufficient_share)
 
 
-def _facts_for(holder: str | None, case: Case, use: FoldedUse) -> Facts:
-    """Return the facts of a recording if all of it is one holder's."""
-    of = case.recording
-    recording = Recording(track_id=of.track_id, isrc=of.isrc, label=of.label, rightsholder=holder, upc=of.upc)
-    return facts_of(recording, use)
+@lru_cache(maxsize=4096)  # few ways to share are in use, and fractions are slow
+def _missing(shares: tuple[Fraction | None, ...]) -> Fraction:
+    """Return the share that nobody is named to hold; nothing where a share is not known, for that may be all of it."""
+    known = [share for share in shares if share is not None]
+    return 1 - sum(known, Fraction()) if len(known) == len(shares) else Fraction()
 
 
 def _account(case: Case) -> str:

@@ -5,6 +5,7 @@ No reason names a licensee other than the one asked about: contracts with others
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Final
 
 from earmark.rights.facts import Facts, Recording
@@ -35,6 +36,7 @@ _MAY_DO_IT: Final[dict[Permission, str]] = {
     "constrained": "may allow it under constraints",
 }
 _LIMITS: Final = " under constraints that must be checked"
+_COVERED: Final = attrgetter(*COVERAGE_COLUMNS)
 # A reason names up to this many grants one by one; beyond it, a count reads better.
 _MAX_NAMED: Final = 5
 
@@ -282,7 +284,7 @@ def _asked(facts: Facts) -> str:
 
 def _list_columns(named: Recording | Grant, separator: str) -> str:
     """Name what a recording is, or what a grant covers, by its coverage columns."""
-    columns = zip(COVERAGE_WORDS, (getattr(named, column) for column in COVERAGE_COLUMNS), strict=True)
+    columns = zip(COVERAGE_WORDS, _COVERED(named), strict=True)
     return separator.join([f"{word} {name}" for word, value in columns if value and (name := _clean(value))])
 
 

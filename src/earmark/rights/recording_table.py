@@ -177,6 +177,8 @@ class RecordingTable:
             held = [self._held(self._rows(_HELD_BY_TRACK, key)) for key in others]
             isrc = isrc or next((row[0] for row in known), None)
             held += [] if isrc is None else self._held_by_isrc(isrc, alone=bool(rows))
+        if len(held) == 1:
+            return known, held if held[0] else []
         return known, list(dict.fromkeys(filter(None, held)))
 
     def _held_by_isrc(self, isrc: str, *, alone: bool) -> list[Held]:

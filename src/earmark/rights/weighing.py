@@ -84,9 +84,9 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
     clauses = [clause for clause in clauses_in(buckets, facts) if _may_apply(clause, facts, index)]
     unknown = [fact for fact in open_facts(facts, index) if fact.of_use or any(map(fact.matters_to, clauses))]
     deciders = _until_two_statuses(possible_deciders(clauses, unknown)) if unknown else [deciding_clause(clauses)]
-    status, *others = {_status_of(decider) for decider in deciders}
+    status = _status_of(deciders[0])
     grants = [decider for decider in deciders if decider is not None]
-    if others:
+    if any(_status_of(other) != status for other in deciders[1:]):
         status, reason = "review", explain_doubt(deciders, [f for f in unknown if any(map(f.matters_to, clauses))])
     else:
         related = clauses_in(buckets, facts, any_scope=True) if not grants else ()
