@@ -140,8 +140,8 @@ def scan(
     progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
     with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
-    if summary.complete:
-        write_parquet(out)
+        if summary.complete:
+            write_parquet(out)
     print_result(stdout_console(), summary, out)
     code = exit_code(summary, fail_on)
     if clean is not None and summary.complete:

@@ -140,8 +140,9 @@ def cases_of(recording: Recording, table: RecordingTable, territory: str | None)
     Returns
     -------
     tuple of Case
-        One, unless they contradict each other in the ISRC, the label or the rights holder: then one for each
-        combination. Releases are put together.
+        One, unless they contradict each other in the ISRC, the label or the rights holder, or the registry knows
+        several tracks of an ISRC and the catalog does not say which: then one for each combination. Releases are put
+        together.
 
     Raises
     ------
@@ -156,6 +157,7 @@ def cases_of(recording: Recording, table: RecordingTable, territory: str | None)
     accounts = here if len(here) == 1 else list(dict.fromkeys(here)) or [()]
     isrcs = _distinct(isrc, [row[0] for row in known])
     labels = _distinct(recording.label, [row[2] for row in known])
+    tracks = [recording.track_id] if recording.track_id else [row[3] for row in known] or [None]
     upc = recording.upc
     for row in known:
         if row[1]:
@@ -163,22 +165,29 @@ def cases_of(recording: Recording, table: RecordingTable, territory: str | None)
     catalog = fold_name(recording.rightsholder)
     if here and catalog is not None and catalog not in {fold_name(name) for name, _ in here[0]}:
         accounts.append(())
-    if len(isrcs) == len(labels) == len(accounts) == 1:
-        return (_case(recording, isrcs[0], labels[0], upc, accounts[0]),)
+    if len(tracks) == len(isrcs) == len(labels) == len(accounts) == 1:
+        return (_case(recording, tracks[0], isrcs[0], labels[0], upc, accounts[0]),)
     return tuple(
         [
-            _case(recording, one_isrc, label, upc, account)
-            for one_isrc, label, account in product(isrcs, labels, accounts)
+            _case(recording, track_id, one_isrc, label, upc, account)
+            for track_id, one_isrc, label, account in product(tracks, isrcs, labels, accounts)
         ]
     )
 
 
-def _case(recording: Recording, isrc: str | None, label: str | None, upc: tuple[str, ...], holders: Holders) -> Case:
+def _case(
+    recording: Recording,
+    track_id: str | None,
+    isrc: str | None,
+    label: str | None,
+    upc: tuple[str, ...],
+    holders: Holders,
+) -> Case:
     """Return an account, in which who holds all of the recording is its rights holder."""
     rightsholder = recording.rightsholder
     if len(holders) == 1 and holders[0][1] == 1:
         rightsholder, holders = holders[0][0], ()
-    of = Recording(track_id=recording.track_id, isrc=isrc, label=label, rightsholder=rightsholder, upc=upc)
+    of = Recording(track_id=track_id, isrc=isrc, label=label, rightsholder=rightsholder, upc=upc)
     return Case(recording=of, holders=holders)
 
 

@@ -27,7 +27,7 @@ The rules, in order:
    that lead to different verdicts give `review`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
@@ -130,7 +130,7 @@ def _decide_there(recording: Recording, registry: Registry, use: FoldedUse, n_ru
         status="review",
         grant_id=None,
         reason="catalog and registry contradict each other about the recording: "
-        + "; or ".join(f"if {_account(case)}, {verdict.reason}" for case, verdict in accounts),
+        + "; or ".join(f"if {_account(case, cases)}, {verdict.reason}" for case, verdict in accounts),
         runners_up=_all_runners_up(verdicts),
     )
 
@@ -162,9 +162,15 @@ def _missing(shares: tuple[Fraction | None, ...]) -> Fraction:
     return 1 - sum(known, Fraction()) if len(known) == len(shares) else Fraction()
 
 
-def _account(case: Case) -> str:
-    """Name what accounts differ in."""
+def _account(case: Case, cases: Sequence[Case]) -> str:
+    """Name what accounts may differ in."""
     recording = case.recording
     holders = " and ".join(name for name, _ in case.holders) or recording.rightsholder
-    names = {"its ISRC": recording.isrc, "its label": recording.label, "its rightsholder": holders}
+    several_tracks = len({each.recording.track_id for each in cases}) > 1
+    names = {
+        "its track id": recording.track_id if several_tracks else None,
+        "its ISRC": recording.isrc,
+        "its label": recording.label,
+        "its rightsholder": holders,
+    }
     return ", ".join(f"{word} is {name}" for word, name in names.items() if name)

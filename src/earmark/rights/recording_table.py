@@ -23,10 +23,10 @@ __all__ = ["RecordingTable", "open_read_only", "read_terms"]
 # What decisions need of one track id, in one question: what it is, then who holds it.
 _HELD: Final = "rightsholder, share, territories, excluded_territories"
 _BY_TRACK: Final = (
-    "SELECT 0, isrc, upc, label, NULL FROM recordings WHERE track_key = ?1 UNION ALL "  # noqa: S608 - our own names
+    "SELECT 0, isrc, upc, label, track_id FROM recordings WHERE track_key = ?1 UNION ALL "  # noqa: S608 - our own names
     f"SELECT 1, {_HELD} FROM holdings WHERE track_key = ?1"
 )
-_BY_ISRC: Final = "SELECT isrc, upc, label, track_key FROM recordings WHERE isrc = ? ORDER BY rowid"
+_BY_ISRC: Final = "SELECT isrc, upc, label, track_id, track_key FROM recordings WHERE isrc = ? ORDER BY rowid"
 _HELD_BY_TRACK: Final = f"SELECT {_HELD} FROM holdings WHERE track_key = ? ORDER BY rowid"  # noqa: S608
 _HELD_BY_ISRC: Final = f"SELECT track_key, {_HELD} FROM holdings WHERE isrc = ? ORDER BY rowid"  # noqa: S608
 # The file is mapped as far as SQLite can (2 GiB less a page of 64 KiB): a look-up at random takes half the time that
@@ -56,7 +56,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         raise RegistryError(f"{path} cannot be opened: {error}") from error
 
 
-Known = tuple[str | None, str | None, str | None]
+Known = tuple[str | None, str | None, str | None, str | None]
+"""ISRC, UPCs set apart by spaces, label and track id of a recording."""
 Held = tuple[tuple[str, Fraction | None, frozenset[str]], ...]
 """Name, share (None is not known) and territories of each holder."""
 
@@ -155,8 +156,8 @@ class RecordingTable:
 
         Returns
         -------
-        known : list of (str or None, str or None, str or None)
-            ISRC, UPCs set apart by spaces, and label: of this track id, else of all that have this ISRC.
+        known : list of (str or None, str or None, str or None, str or None)
+            ISRC, UPCs set apart by spaces, label and track id: of this track id, else of all that have this ISRC.
         held : list of tuple of (str, Fraction or None, frozenset of str)
             Names, shares and where they are held: of this track id, else of the ISRC. Several where track ids of one
             ISRC are held differently; none where nothing is known.
@@ -167,12 +168,12 @@ class RecordingTable:
             As of `recordings`.
         """
         rows = [] if track_id is None else self._rows(_BY_TRACK, track_id)
-        known: list[Known] = [row[1:4] for row in rows if not row[0]]
+        known: list[Known] = [row[1:] for row in rows if not row[0]]
         held = [self._held([row[1:] for row in rows if row[0]])]
         others: list[str] = []
         if not known and isrc is not None:
             found = self._rows(_BY_ISRC, isrc)
-            known, others = [row[:3] for row in found], [row[3] for row in found if row[3] is not None]
+            known, others = [row[:4] for row in found], [row[4] for row in found if row[4] is not None]
         if not held[0]:
             held = [self._held(self._rows(_HELD_BY_TRACK, key)) for key in others]
             isrc = isrc or next((row[0] for row in known), None)
