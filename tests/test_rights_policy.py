@@ -569,3 +569,51 @@ def test_a_grant_to_another_licensee_changes_nothing_unless_it_is_exclusive(gran
 def test_the_order_of_the_rows_does_not_matter(grants, case, reservations, random):
     shuffled = random.sample(grants, len(grants))
     assert asdict(decided(grants, case, reservations)) == asdict(decided(shuffled, case, reservations))
+
+
+def tighter(fields, how):
+    """The same grant with less leave in one respect."""
+    day = UNIVERSE["as_of"][2]
+    if how == "territory":
+        return fields | {"excluded_territories": {*fields["excluded_territories"], "US"}}
+    if how == "start":
+        return fields | {"valid_from": max(fields["valid_from"] or day, day)}
+    if how == "end":
+        return fields | {"valid_to": min(fields["valid_to"] or day, day)}
+    if how == "withdrawal":
+        return fields | {"withdrawn_on": min(fields["withdrawn_on"] or day, day)}
+    if how == "product":
+        return fields | {"product": "p1"}
+    return fields | {"permission": {"allowed": "constrained"}.get(fields["permission"], "not_allowed")}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    registries(),
+    cases(),
+    st.lists(plain_reservations(), max_size=2),
+    st.sampled_from(["territory", "start", "end", "withdrawal", "product", "permission"]),
+    st.data(),
+)
+def test_less_leave_never_makes_a_verdict_more_permissive(grants, case, reservations, how, data):
+    linked = {fields["supersedes"] for fields in grants} | {g["grant_id"] for g in grants if g["supersedes"]}
+    # What is exclusive keeps others out, and what supersedes takes another's place: less of these can be more.
+    alone = [
+        at
+        for at, fields in enumerate(grants)
+        if fields["permission"] != "not_allowed" and not fields["exclusive"] and fields["grant_id"] not in linked
+    ]
+    if not alone:
+        return
+    at = data.draw(st.sampled_from(alone))
+    changed = [*grants[:at], tighter(grants[at], how), *grants[at + 1 :]]
+    before, after = decided(grants, case, reservations), decided(changed, case, reservations)
+    assert SCALE.index(after.status) <= SCALE.index(before.status)
+
+
+@settings(max_examples=100, deadline=None)
+@given(registries(), cases(), st.lists(plain_reservations(), max_size=2), st.sampled_from(sorted(UNIVERSE)))
+def test_a_fact_that_is_told_settles_a_doubt_or_changes_nothing(grants, case, reservations, fact):
+    told = {value: decided(grants, case | {fact: value}, reservations).status for value in UNIVERSE[fact]}
+    without = decided(grants, case | {fact: None}, reservations).status
+    assert without == "review" or set(told.values()) == {without}
