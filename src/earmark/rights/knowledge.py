@@ -13,7 +13,7 @@ from earmark.rights.recordings import RecordingEntry
 from earmark.rights.registry import Registry
 from earmark.rights.territories import COUNTRIES, parse_territory, split_world
 
-__all__ = ["Case", "cases_of", "entry_of", "holders_of", "places_of"]
+__all__ = ["Case", "cases_of", "entry_of", "held_by", "holders_of", "places_of"]
 
 _ALL: Final = Fraction(1)
 
@@ -74,6 +74,30 @@ def holders_of(registry: Registry | None, recording: Recording, territory: str |
         return here
     name = " ".join((recording.rightsholder or "").split())
     return ((name, _ALL),) if name else ()
+
+
+def held_by(registry: Registry | None, recording: Recording, territory: str | None = None) -> Held:
+    """Tell who holds the rights in a recording, and where.
+
+    Parameters
+    ----------
+    registry, recording, territory
+        As of `holders_of`.
+
+    Returns
+    -------
+    tuple of (str, Fraction or None, frozenset of str)
+        Name, share and territories of each holding that the registry knows, if it is for this territory; otherwise the
+        catalog's rights holder, everywhere.
+
+    Raises
+    ------
+    RegistryError, ParameterError
+        As of `holders_of`.
+    """
+    country = None if territory is None else parse_territory(territory)
+    known = tuple([each for each in _held(registry, recording) if country is None or country in each[2]])
+    return known or tuple([(name, share, COUNTRIES) for name, share in holders_of(None, recording)])
 
 
 def places_of(recording: Recording, table: RecordingTable) -> frozenset[frozenset[str]]:
