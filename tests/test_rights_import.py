@@ -526,6 +526,24 @@ def test_overlapping_validity_is_told(registry, write, row, words):
             take(other, write("one.csv", GRANTS + GOOD + row.replace("G2", "G3")), strict=True)
 
 
+@pytest.mark.parametrize(
+    ("row", "differs"),
+    [
+        ("G2,acme ai,ai_training,not_allowed,foo,Worldwide,,,G1\n", None),
+        ("G2,*,ai_training,not_allowed,foo,Worldwide,,,G1\n", None),
+        ("G2,Other,ai_inference,allowed,Foo,CA,,,G1\n", "licensee, scope, territories"),
+        ("G2,Acme AI,ai_training,allowed,Bar,Worldwide,,,G1\n", "label"),
+    ],
+)
+def test_a_successor_that_leaves_something_out_is_told(registry, write, row, differs):
+    take(registry, write("one.csv", GRANTS + GOOD))
+    report, refused = take(registry, write("two.csv", GRANTS + row))
+    assert refused == []
+    told = [notice for notice in report.notices if "supersedes" in notice]
+    assert len(told) == (differs is not None)
+    assert differs is None or f"G2 supersedes G1 as a whole but differs from it in {differs}: what only G1" in told[0]
+
+
 def test_two_exclusive_grants_are_told(registry, write):
     header = GRANTS.replace("label", "exclusive,label")
     rows = "G1,Acme,ai_training,allowed,yes,Foo,US,,,\nG2,Rival,ai_training,allowed,,Foo,US,,,\n"

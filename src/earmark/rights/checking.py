@@ -6,12 +6,12 @@ from datetime import date
 from itertools import combinations, groupby
 from typing import Any, Final
 
-from earmark.rights.grants import Grant, broken_links, first_day, last_day
+from earmark.rights.grants import ANYONE, COVERAGE_COLUMNS, Grant, broken_links, first_day, last_day
 from earmark.rights.identifiers import fold_name
 from earmark.rights.kinds import GRANTS
 from earmark.rights.rows import BadCell, parse_cells
 
-__all__ = ["overlaps", "unlink_broken"]
+__all__ = ["overlaps", "partial_successors", "unlink_broken"]
 
 # Of more grants than this that cover the very same thing for one licensee, the others are not compared: 20,000 pairs.
 _MAX_GROUP: Final = 200
@@ -105,6 +105,52 @@ def overlaps(connection: sqlite3.Connection, first_new: int) -> Iterator[str]:
                     yield f"more than {_MAX_NOTICES:,} pairs of grants overlap; the others are not named"
                     return
                 yield words
+
+
+def partial_successors(connection: sqlite3.Connection, first_new: int) -> Iterator[str]:
+    """Find grants that supersede another and do not say something of all that it was about.
+
+    A successor takes the place of the whole grant, so what it leaves out is no longer settled by either.
+
+    Parameters
+    ----------
+    connection, first_new
+        As of `unlink_broken`.
+
+    Yields
+    ------
+    str
+        For each pair of which one is new, the first 1,000: which, and what is left out.
+    """
+    columns = ", ".join(f"{table}.{column}" for table in ("heir", "old") for column in GRANTS.parsers)
+    rows = connection.execute(
+        f"SELECT {columns} FROM grants AS heir JOIN grants AS old ON heir.supersedes = old.grant_id "  # noqa: S608
+        "WHERE heir.source_id >= ?1 OR old.source_id >= ?1 ORDER BY heir.rowid",
+        (first_new,),
+    )
+    n_found = 0
+    for row in rows:
+        heir, old = (_grant((*cells, 0, 0)) for cells in (row[: len(GRANTS.parsers)], row[len(GRANTS.parsers) :]))
+        if left_out := _left_out(heir, old):
+            n_found += 1
+            if n_found > _MAX_NOTICES:
+                return
+            yield (
+                f"grant {heir.grant_id} supersedes {old.grant_id} as a whole but differs from it in "
+                f"{', '.join(left_out)}: what only {old.grant_id} is about is no longer settled by either"
+            )
+
+
+def _left_out(heir: Grant, old: Grant) -> list[str]:
+    """Name the columns in which a successor does not reach as far as the grant that it supersedes."""
+    found = ["licensee"] if fold_name(heir.licensee) not in {ANYONE, fold_name(old.licensee)} else []
+    for column in ("scope", "product", *COVERAGE_COLUMNS):
+        wanted, there = (fold_name(getattr(grant, column)) for grant in (heir, old))
+        if wanted is not None and wanted != there:
+            found.append(column)
+    if (old.territories - old.excluded_territories) - (heir.territories - heir.excluded_territories):
+        found.append("territories")
+    return found
 
 
 def _same_things(row: tuple[Any, ...]) -> tuple[str | None, ...]:

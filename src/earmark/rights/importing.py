@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from earmark.errors import ParameterError, RegistryError
-from earmark.rights.checking import overlaps, unlink_broken
+from earmark.rights.checking import overlaps, partial_successors, unlink_broken
 from earmark.rights.kinds import kind_of
 from earmark.rights.replacing import withdraw_replaced
 from earmark.rights.rewriting import rewritten
@@ -280,6 +280,7 @@ def import_files(
         if session.n_notices > _MAX_NOTICES:
             session.notices.append(f"{session.n_notices - _MAX_NOTICES:,} more notices like these")
         replaced = list(withdraw_replaced(connection)) if session.store.n_heard or session.n_facts else []
+        replaced += partial_successors(connection, first_new)
         contradictions = list(overlaps(connection, first_new))
         if options.strict and (session.n_refused or contradictions):
             what = [f"{session.n_refused:,} refused"] if session.n_refused else []
