@@ -74,7 +74,7 @@ def run_earmark(*arguments):
     command = earmark_command(*arguments)
     # Without COLUMNS here, a process of pytest's can find one that readline has put behind Python's back.
     environment = os.environ | {"COLUMNS": "200"}
-    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=1200, env=environment)
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, env=environment)
 
 
 def rows(path):

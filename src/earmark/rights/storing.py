@@ -142,9 +142,8 @@ class Store:
             return outcome
         if not (self._replace and isinstance(fact, RecordingEntry)):
             return _conflict(kind, fact, cells, there, name)
-        if day := self._said_later(rowid):
-            what = f"a message of {day} says something else of the recording of {fact.track_id or fact.isrc}"
-            return BadCell(line=fact.line, column=None, complaint=f"{what}; expected a message later than that")
+        if day := self._said_later("recordings", rowid):
+            return _outdated(fact, day)
         columns = ", ".join(f"{column} = ?" for column in (*kind.parsers, *KEYS[kind.name], "source_id", "line"))
         self._connection.execute(f"UPDATE {kind.name} SET {columns} WHERE rowid = ?", (*row, rowid))  # noqa: S608
         self._n_stored += 1
@@ -163,11 +162,11 @@ class Store:
         self._n_stored += 1
         return "replaced"
 
-    def _said_later(self, rowid: int) -> str | None:
-        """Return the day of the message that a recording is from, if the present one is an older one of its sender."""
+    def _said_later(self, table: str, rowid: int) -> str | None:
+        """Return the day of the message that a row is from, if the present one is an older one of its sender."""
         query = (
-            "SELECT later.created_on FROM recordings JOIN sources AS later USING (source_id) JOIN sources AS new ON "
-            "new.source_id = ? AND new.sender = later.sender AND new.created < later.created WHERE recordings.rowid = ?"
+            f"SELECT later.created_on FROM {table} JOIN sources AS later USING (source_id) JOIN sources AS new ON "  # noqa: S608
+            f"new.source_id = ? AND new.sender = later.sender AND new.created < later.created WHERE {table}.rowid = ?"
         )
         row = self._connection.execute(query, (self._source_id, rowid)).fetchone()
         return None if row is None else str(row[0])
@@ -190,6 +189,8 @@ class Store:
             return BadCell(line=holding.line, column="share", complaint=complaint)
         if mine and not self._replace:
             return _conflict(kind_of(holding), holding, cells, there[0], mine[0][1])
+        for day in filter(None, [self._said_later("holdings", rowid) for rowid, _ in mine]):
+            return _outdated(holding, day)
         self._connection.executemany("DELETE FROM holdings WHERE rowid = ?", [(rowid,) for rowid, _ in mine])
         self._connection.execute(self._insert["holdings"], row)
         self._n_stored += 1
@@ -248,6 +249,12 @@ def _recording_of(fact: RecordingEntry | Holding) -> tuple[str, tuple[str | None
     """Return the condition that finds what is said of the same recording."""
     key = fold_name(fact.track_id)
     return ("track_key = ?", (key,)) if key is not None else ("track_key IS NULL AND isrc = ?", (fact.isrc,))
+
+
+def _outdated(fact: RecordingEntry | Holding, day: str) -> BadCell:
+    """Say that a message comes after a later one that contradicts it."""
+    what = f"a message of {day} says something else of the {kind_of(fact).one} of {fact.track_id or fact.isrc}"
+    return BadCell(line=fact.line, column=None, complaint=f"{what}; expected a message later than that")
 
 
 def _too_much(
