@@ -245,6 +245,11 @@ BILLION_LAUGHS = (
             message(root="CatalogListMessage"),
             "the root is CatalogListMessage of namespace http://ddex.net/xml/ern/43",
         ),
+        (message().replace("MessageHeader>", "Header>"), "Header comes before any MessageHeader; expected that first"),
+        (
+            message().replace("2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
+            "line 2: MessageCreatedDateTime is '0001-01-01T00:00:00+14:00'; expected a date and time",
+        ),
         (
             message().replace("2026-01-01T00:00:00Z", "yesterday"),
             "line 2: MessageCreatedDateTime is 'yesterday'; expected a date and time",

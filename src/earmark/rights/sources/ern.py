@@ -60,6 +60,8 @@ def read_ern(incoming: Incoming) -> Iterator[Statement]:
             if name == "MessageHeader":
                 message, header = _read_header(element, incoming)
                 yield message
+            elif not header.created_on:
+                raise RegistryError(f"{incoming.path}: {name} comes before any MessageHeader; expected that first")
             elif name == "PurgedRelease":
                 yield from _purged(element)
             elif name == "Party":
@@ -86,12 +88,12 @@ def _read_header(element: Element, incoming: Incoming) -> tuple[MessageId, Heade
     written = text_of(element, "MessageCreatedDateTime")
     try:
         moment = datetime.fromisoformat(written)
-    except ValueError as error:
+        created = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise RegistryError(
             f"{incoming.path}, line {element.sourceline}: MessageCreatedDateTime is {written!r}; expected a date and "
             "time, by which it is known which of two messages on one release holds"
         ) from error
-    created = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC)
     day = min(moment.date(), created.date())
     sender, recipient = (
         next((_party_of(each) for each in element.iterfind(f"{{*}}{role}")), _NOBODY)
