@@ -13,7 +13,7 @@ from earmark.rights.recordings import RecordingEntry
 from earmark.rights.registry import Registry
 from earmark.rights.territories import COUNTRIES, parse_territory, split_world
 
-__all__ = ["Case", "cases_of", "entry_of", "held_by", "holders_of", "places_of"]
+__all__ = ["Case", "cases_of", "entry_of", "held_by", "held_in", "holders_of", "places_of"]
 
 _ALL: Final = Fraction(1)
 
