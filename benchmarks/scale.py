@@ -117,7 +117,8 @@ def write_resampled(path, name, first, n_tracks, pool):
     parts = [resampled(rng, min(1 << 20, n_vectors - i), *pool) for i in range(0, n_vectors, 1 << 20)]
     codes, lists = (np.concatenate(some) for some in zip(*parts, strict=True))
     lists = (lists // (LEVELS[-1] // n_lists)).astype(np.uint16)
-    write_lists(directory, codes, np.arange(n_vectors), lists, n_lists)
+    with (directory / LISTS).open("xb") as file:
+        write_lists(file, codes, np.arange(n_vectors), lists, n_lists).tofile(directory / TABLE)
     rows = (
         TrackRow(
             tags=TrackTags(track_id=f"track-{first + i:07d}", title=f"Track {first + i}", label="Resampled"),
