@@ -64,7 +64,7 @@ class Gathered:
 
 def worth_gathering(segments: Sequence[Segment]) -> list[int]:
     """Return which segments to search as one: the smallest, as long as they are not too large together."""
-    order = sorted((i for i, one in enumerate(segments) if one.has_codes), key=lambda i: segments[i].n_vectors)
+    order = sorted(range(len(segments)), key=lambda i: segments[i].n_vectors)
     ends = np.cumsum([segments[i].n_vectors for i in order])
     chosen = sorted(order[: int((ends <= MOST_VECTORS).sum())])
     return chosen if len(chosen) > 1 else []

@@ -174,11 +174,6 @@ class Segment:
         return self._entry.n_vectors
 
     @property
-    def has_codes(self) -> bool:
-        """Whether `live_codes` can be asked for: not of segments of format version 1."""
-        return VECTORS_V1 not in self._entry.files
-
-    @property
     def n_samples(self) -> NDArray[np.int64]:
         """Samples of each track [shape=(n_tracks,), dtype=int64]."""
         return self._spans.n_samples

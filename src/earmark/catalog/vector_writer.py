@@ -82,7 +82,7 @@ class VectorWriter:
             return
         patches = np.concatenate(self._waiting)
         self._waiting, self._n_waiting = [], 0
-        spoken: NDArray[np.bool_] = patches.any(axis=1)
+        spoken = np.asarray(patches.any(axis=1))
         vectors = patches[spoken].astype(np.float32) / np.float32(self._model.config.patch_scale)
         self._take(self._quantizer.compute_codes(vectors) if len(vectors) else None, spoken)
 
