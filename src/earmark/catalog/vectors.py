@@ -37,7 +37,7 @@ _PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 96, 32768: 48}
 class Layout:
     """How the vectors of a segment are arranged.
 
-    Measured with `benchmarks/scale.py`, see docs/scale.md.
+    Measured up to 2,048 lists, see docs/scale.md.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Layout:
         How many of so many lists a search looks into; all, where it is not said.
     max_patches : int
         A segment is closed when it has this many, and the next one begun: it bounds the memory of a build (24 bytes a
-        patch).
+        patch, and about as much again while they are sorted).
     """
 
     exact_below: int = 16_384
