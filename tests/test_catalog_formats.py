@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.catalog import open_catalog, remove_tracks
+from earmark.catalog import Layout, open_catalog, remove_tracks
 from earmark.catalog.manifest import read_manifest
+from earmark.catalog.vector_writer import VectorWriter
+from earmark.catalog.vectors import open_vector_index
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import load_model
 
@@ -37,9 +39,19 @@ def _answers(catalog):
     return {**found, "words_sha256": words}
 
 
+def _better_than_last(answers):
+    """Return for each query the places found but for the last and its equals, of which FAISS takes any."""
+    rows = zip(answers["tracks"], answers["positions"], answers["products"], strict=True)
+    return [{place for place in zip(*row, strict=True) if place[2] > row[2][-1]} for row in rows]
+
+
 def test_version_1_gives_what_it_gave(model):
     catalog = open_catalog(_FORMATS / "catalog_v1", model)
-    assert _answers(catalog) == json.loads((_FORMATS / "catalog_v1.json").read_text())
+    found, wanted = _answers(catalog), json.loads((_FORMATS / "catalog_v1.json").read_text())
+    assert found["words_sha256"] == wanted["words_sha256"]
+    assert found["products"] == wanted["products"]
+    for ours, theirs in zip(_better_than_last(found), _better_than_last(wanted), strict=True):
+        assert ours == theirs
     assert [catalog.track(number).track_id for number in range(3)] == ["a", "b", "c"]
     assert (catalog.n_tracks, catalog.duration_s) == (2, 380 * 1.024)
     assert (catalog.track(2).title, catalog.track(2).isrc) == ("C", "GBAYE6800011")
@@ -63,3 +75,18 @@ def test_version_1_is_checked(model, tmp_path, name):
     file.write_bytes(data)
     with pytest.raises(CatalogDamagedError, match=name):
         _answers(open_catalog(path, model))
+
+
+def test_codes_of_version_1_are_those_of_today(model, tmp_path):
+    catalog = open_catalog(_FORMATS / "catalog_v1", model)
+    for segment, tracks in zip(catalog._segments, ({"a": 320, "b": 40}, {"c": 60}), strict=True):
+        writer = VectorWriter(tmp_path, model)
+        for track_id, n in tracks.items():
+            writer.append(made.sketch(n, 1000 * ord(track_id)).patches)
+        n_vectors, n_lists = writer.finish(Layout())
+        counts = {"n_patches": writer.n_patches, "n_vectors": n_vectors, "n_lists": n_lists, "n_probes": 1}
+        wanted = open_vector_index(tmp_path, model, **counts).codes()
+        for one, other in zip(segment._vectors.codes(), wanted, strict=True):
+            assert (one == other).all()
+        for path in tmp_path.iterdir():
+            path.unlink()
