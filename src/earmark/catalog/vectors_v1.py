@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.catalog.codes import indexed_codes
 from earmark.catalog.lists import Queries
 from earmark.catalog.manifest import VECTORS_V1
 from earmark.errors import CatalogDamagedError
@@ -52,6 +53,10 @@ class VectorIndexV1:
         found = (type(self._index), self._index.d, self._index.ntotal, getattr(self._index, "nlist", 0))
         if found != expected or self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise CatalogDamagedError(f"{self._path}: damaged: expected index {expected}, found {found}")
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, as `VectorIndex.codes` does."""
+        return indexed_codes(self._index, self._n_patches)
 
     def search(
         self, queries: Queries, k: int, live: NDArray[np.uint8] | None
