@@ -7,6 +7,7 @@ from earmark.catalog.building import add_tracks, build_catalog
 from earmark.catalog.catalog import Catalog, open_catalog
 from earmark.catalog.editing import remove_tracks
 from earmark.catalog.info import CatalogInfo, SegmentInfo, catalog_info
+from earmark.catalog.narrowing import hide_known
 from earmark.catalog.report import BuildReport, NothingIndexedError, Progress
 from earmark.catalog.revision import Revision
 from earmark.catalog.state import (
@@ -48,6 +49,7 @@ __all__ = [
     "catalog_info",
     "entries_from",
     "entry_of",
+    "hide_known",
     "live_rows",
     "open_catalog",
     "read_state",

@@ -177,6 +177,11 @@ class Segment:
         """Let go of the track table's file; the maps go with the object."""
         self._table.close()
 
+    def hide(self, rows: NDArray[np.bool_]) -> None:
+        """Let no search find these rows [shape=(n_tracks,), dtype=bool], as if they were removed."""
+        self.is_live &= ~rows
+        self._live_bits = None if self.is_live.all() else self._bits()
+
     def search(self, queries: Queries, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Find the nearest patches of tracks that are not removed.
 

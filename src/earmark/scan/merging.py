@@ -9,6 +9,7 @@ from earmark.errors import ParameterError, ScanError
 from earmark.scan.folder import ScanFolder, check_new
 from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, differences, read_chunks, read_header
 from earmark.scan.judging import ItemRecord
+from earmark.scan.kept import join_kept
 from earmark.scan.recorded import read_recorded
 from earmark.scan.shard import ListingDigest, Shard, parse_shard
 from earmark.scan.summary import Summary, summarise
@@ -32,8 +33,8 @@ class _Part:
 def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
     """Join the scans of all shards of a corpus.
 
-    The rows are those of a scan without shards, byte by byte. Of the summary only the times differ: `elapsed_s` is the
-    sum of all scans.
+    The rows are those of a scan without shards, byte by byte, and so are kept fingerprints. Of the summary only the
+    times differ: `elapsed_s` is the sum of all scans.
 
     Parameters
     ----------
@@ -77,7 +78,16 @@ def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
             folder.header, tally, now=datetime.now(UTC), elapsed_s=elapsed_s, complete=True, stopped_by=None
         )
         folder.write_summary(summary)
+    if parts[0].header.plan.get("keep_fingerprints"):
+        join_kept(out, [part.out for part in parts], _ids(out))
     return summary
+
+
+def _ids(out: Path) -> Iterator[str]:
+    """Yield the ids of all entries of a scan, in order."""
+    for recorded in read_recorded(out):
+        for record, _ in recorded.records:
+            yield record.item.item
 
 
 def _open(out: Path) -> _Part:
