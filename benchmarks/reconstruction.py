@@ -46,6 +46,7 @@ SR = CONFIG.sr
 WORD_SAMPLES = 2 * CONFIG.hop_length
 CONTEXT_WORDS = 4  # to either side
 TRAINING_TRACKS, TRAINING_S = 60, 60
+ROUNDS = 15
 HIDDEN = 512
 GRIFFIN_LIM_ROUNDS = 100
 DATA = Path(__file__).parents[1] / "data"
@@ -102,13 +103,11 @@ def log_bands(y):
 
 def learned():
     """Train the network on development music of other packages than those in data/."""
-    files = [(i, f) for i, f in music.music_files() if music.package(i) not in music.BUNDLED_PACKAGES]
-    rng = np.random.default_rng(1)
+    tracks = [one for one in music.load_tracks() if music.package(one.id) not in music.BUNDLED_PACKAGES]
     rows, targets = [], []
-    for at in rng.permutation(len(files))[:TRAINING_TRACKS]:
-        y = load(files[at][1])
-        start = max(0, (len(y) - TRAINING_S * SR) // 2)
-        y = np.ascontiguousarray(y[start : start + TRAINING_S * SR])
+    for at in np.random.default_rng(1).permutation(len(tracks))[:TRAINING_TRACKS]:
+        start_s = max(0.0, (tracks[at].duration_s - TRAINING_S) / 2)
+        y = np.ascontiguousarray(tracks[at].samples(start_s, TRAINING_S))
         if len(y) < 5 * SR:
             continue
         target = log_bands(y)
@@ -117,9 +116,11 @@ def learned():
         rows.append(row[:n])
         targets.append(target[:n])
     x, t = np.concatenate(rows), np.concatenate(targets)
-    network = MLPRegressor((HIDDEN,), early_stopping=True, max_iter=25, batch_size=512, random_state=1)
+    network = MLPRegressor(
+        hidden_layer_sizes=(HIDDEN,), early_stopping=True, max_iter=ROUNDS, batch_size=512, random_state=1
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that 25 rounds may not be all
+        warnings.simplefilter("ignore")  # that these rounds may not be all
         network.fit(x, t)
     print(f"trained on {len(x):,} words of {len(rows)} tracks; explains {network.score(x, t):.2f} of their variance")
     return network

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,8 +127,8 @@ def test_lines_are_those_of_a_thorough_scan_of_the_audio(corpus, kept, tmp_path)
 def test_it_needs_no_audio_and_takes_lists_and_rights(corpus, kept, tmp_path):
     """Rights are decided anew, whatever they were in the scan."""
     sha256 = items_of(kept)["mix.wav"]["sha256"]
-    (tmp_path / "allow.csv").write_text("track_id,reason,author,expires\nchaos,cleared,Ann,\n")
-    (tmp_path / "ignore.csv").write_text(f"sha256,reason,author,expires\n{sha256},our own,Ben,\n")
+    (tmp_path / "allow.csv").write_text("track_id,reason,author,expires\nchaos,cleared,Ann,never\n")
+    (tmp_path / "ignore.csv").write_text(f"sha256,reason,author,expires\n{sha256},our own,Ben,never\n")
     lists = {"allow": tmp_path / "allow.csv", "ignore": tmp_path / "ignore.csv"}
     scan(plan(corpus, tmp_path / "scan", **lists))
     moved = corpus.with_name("away")
@@ -328,9 +329,9 @@ def test_a_file_that_lacks_its_end_is_told(kept, tmp_path):
 
 def scan_again(copy):
     """Resume the scan of a copied folder as it was begun."""
-    about = json.loads((copy / "journal.jsonl").open().readline())["about"]
+    about = json.loads((copy / "journal.jsonl").read_bytes().split(b"\n")[0])["about"]
     corpus, catalog = about["corpus"], about["catalog"]["path"]
-    return scan(plan(corpus, copy, catalog=catalog, keep_fingerprints=True))
+    return scan(plan(corpus, copy, catalog=Path(catalog), keep_fingerprints=True))
 
 
 def test_a_scan_that_has_not_come_to_its_end_is_refused(many, tmp_path):

@@ -1,6 +1,7 @@
 """The scans of all shards of a corpus, joined into the files that one scan of it would have written."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,8 @@ from earmark.scan.tally import Tally
 
 __all__ = ["merge_scans"]
 
+# Of rescans of shards, each is of another scan.
+_OF_ONE_SHARD = {"shard": None, "rescan_of": None}
 _NAMED = 10  # missing shards that are named one by one
 
 
@@ -110,7 +113,7 @@ def _check_alike(parts: list[_Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         one, other = repr(str(part.out)), repr(str(first.out))
-        changed = differences({**first.header.plan, "shard": None}, {**part.header.plan, "shard": None})
+        changed = differences(first.header.plan | _OF_ONE_SHARD, part.header.plan | _OF_ONE_SHARD)
         if changed:
             raise ScanError(f"{one} is a scan of another plan than {other}: {changed}")
         if part.shard.count != first.shard.count:
@@ -138,13 +141,20 @@ def _in_order(parts: list[_Part]) -> list[_Part]:
 
 
 def _header(parts: list[_Part]) -> Header:
-    """Return the header of the whole: that of the first part, but for the shard."""
+    """Return the header of the whole: that of the first part, but for what each shard has of its own."""
     about = parts[0].header.about
+    of_whole = {**_OF_ONE_SHARD, "rescan_of": _rescan_of(parts)}
     return Header(
         started=min(part.header.started for part in parts),
-        plan={**parts[0].header.plan, "shard": None},
-        about={**about, "options": {**about["options"], "shard": None}},
+        plan=parts[0].header.plan | of_whole,
+        about={**about, "options": about["options"] | of_whole},
     )
+
+
+def _rescan_of(parts: list[_Part]) -> str | None:
+    """Return the SHA-256 of those of the parts, in hexadecimal, one after the other; None if they are of audio."""
+    each = [part.header.plan.get("rescan_of") for part in parts]
+    return None if each[0] is None else hashlib.sha256("".join(map(str, each)).encode()).hexdigest()
 
 
 def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:
