@@ -4,6 +4,7 @@
 
     python benchmarks/reconstruction.py                  table, for the excerpts and the speech in data/
     python benchmarks/reconstruction.py --out sounds     also the sounds, to listen to
+    python benchmarks/reconstruction.py --quick          10 s of each, and a linear regression: a minute of CPU
 
 A pack has for each 64 ms which 6 of 64 bands stand out, and for each second an embedding in 16 bytes. Two ways back:
 
@@ -31,6 +32,7 @@ import librosa
 import numpy as np
 import soundfile
 from pystoi import stoi
+from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 
 import music
@@ -101,11 +103,11 @@ def log_bands(y):
     return logs[: len(logs) // 2 * 2].reshape(-1, 128)
 
 
-def learned():
-    """Train the network on development music of other packages than those in data/."""
+def learned(n_tracks, *, linear):
+    """Train a network on development music of other packages than those in data/."""
     tracks = [one for one in music.load_tracks() if music.package(one.id) not in music.BUNDLED_PACKAGES]
     rows, targets = [], []
-    for at in np.random.default_rng(1).permutation(len(tracks))[:TRAINING_TRACKS]:
+    for at in np.random.default_rng(1).permutation(len(tracks))[:n_tracks]:
         start_s = max(0.0, (tracks[at].duration_s - TRAINING_S) / 2)
         y = np.ascontiguousarray(tracks[at].samples(start_s, TRAINING_S))
         if len(y) < 5 * SR:
@@ -116,13 +118,19 @@ def learned():
         rows.append(row[:n])
         targets.append(target[:n])
     x, t = np.concatenate(rows), np.concatenate(targets)
-    network = MLPRegressor(
-        hidden_layer_sizes=(HIDDEN,), early_stopping=True, max_iter=ROUNDS, batch_size=512, random_state=1
-    )
+    if linear:
+        network = Ridge(alpha=100.0)
+    else:
+        network = MLPRegressor(
+            hidden_layer_sizes=(HIDDEN,), early_stopping=True, max_iter=ROUNDS, batch_size=512, random_state=1
+        )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that these rounds may not be all
         network.fit(x, t)
-    print(f"trained on {len(x):,} words of {len(rows)} tracks; explains {network.score(x, t):.2f} of their variance")
+    print(
+        f"trained on {len(x):,} words of {len(rows)} tracks; explains {network.score(x, t):.2f} of their variance",
+        flush=True,
+    )
     return network
 
 
@@ -213,11 +221,13 @@ def signals(kind):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, help="folder for the sounds")
+    parser.add_argument("--quick", action="store_true", help="10 s of each, and a linear regression")
     options = parser.parse_args()
-    network, rng = learned(), np.random.default_rng(2)
+    network = learned(20 if options.quick else TRAINING_TRACKS, linear=options.quick)
+    rng = np.random.default_rng(2)
     print(f"{'':22}" + "".join(f"{name:>9}" for name in ("lsd_db", "chroma", "note", "rhythm", "sdr_db", "stoi")))
     for kind in ("music", "speech"):
-        some = signals(kind)
+        some = [(name, y[: 10 * SR] if options.quick else y) for name, y in signals(kind)]
         back = [by_regression(network, *packed(y)) for _, y in some]
         found = {"8 kHz": [], "regression": [], "sinusoids": [], "chance": [], "noise": []}
         for n, (name, y) in enumerate(some):
@@ -236,7 +246,7 @@ def main():
                     soundfile.write(path, 0.5 * sound / max(np.abs(sound).max(), 1e-9), SR)
         for way, rows in found.items():
             means = [np.mean([row[name] for row in rows]) for name in rows[0]]
-            print(f"{kind:8}{way:14}" + "".join(f"{mean:9.2f}" for mean in means))
+            print(f"{kind:8}{way:14}" + "".join(f"{mean:9.2f}" for mean in means), flush=True)
 
 
 if __name__ == "__main__":

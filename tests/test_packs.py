@@ -326,6 +326,20 @@ def test_changes_need_the_state_that_they_are_for(tmp_path):
     assert not (tmp_path / "nothing").exists()
 
 
+def test_a_new_track_whose_id_the_receiver_uses_for_its_own_is_refused(tmp_path):
+    one = made_catalog(tmp_path / "one", n=4)
+    pack(one, tmp_path / "p0", model=MODEL)
+    unpack(tmp_path / "p0", tmp_path / "two", model=MODEL)
+    rng = np.random.default_rng(6)
+    revise(tmp_path / "two", add=[(TrackTags(track_id="hit"), sketch(rng, 4))])
+    revise(one, add=[(TrackTags(track_id="hit"), sketch(rng, 4))])
+    pack(one, tmp_path / "p1", model=MODEL, since=read_any_state(tmp_path / "p0", MODEL))
+    before = contents(tmp_path / "two")
+    with pytest.raises(PackMismatchError, match=r"1 of its track ids are in the catalog with another .*'hit'"):
+        unpack(tmp_path / "p1", tmp_path / "two", model=MODEL)
+    assert contents(tmp_path / "two") == before
+
+
 def test_a_correction_leaves_the_columns_alone_that_a_pack_does_not_have(tmp_path):
     rng, one, two = np.random.default_rng(5), tmp_path / "one", tmp_path / "two"
     mine = sketch(rng, 4)

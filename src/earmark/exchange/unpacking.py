@@ -11,6 +11,7 @@ from pyrage.x25519 import Identity
 
 from earmark.audit import fingerprint_of, read_public_key
 from earmark.catalog import (
+    NAMED_COLUMNS,
     Catalog,
     CatalogState,
     Change,
@@ -238,14 +239,7 @@ class _Intake:
             self._expected = self._changes != Change.NONE
             return
         self._expected = np.ones(len(self._seen), np.bool_)
-        mine = self._own.state.find(self._state.entries)
-        clashes = mine[(mine >= 0) & (self._changes != Change.NONE)]
-        if len(clashes):
-            raise PackMismatchError(
-                f"{self._path}: {len(clashes):,} of its track ids are in the catalog with another recording or other "
-                f"tags: {self._own.shown(clashes)}; remove these first, or ask for a pack of changes since the pack "
-                f"that they came with"
-            )
+        self._check_ids(np.array([], np.int64))
 
     def _let_go(self, data: bytes) -> None:
         """Take the list of what goes, and see whether the catalog is in the state that the pack needs."""
@@ -262,9 +256,23 @@ class _Intake:
         n_lacking = max(n_new - self._header.added - self._header.corrected, 0) + int((~there).sum())
         if n_lacking:
             raise self._unfit(f"{n_lacking:,} of the tracks that it builds on are missing or other ones")
-        for at in self._own.state.find(self._gone):
+        going = self._own.state.find(self._gone)
+        self._check_ids(going)
+        for at in going:
             self._revision.remove(self._own.number(int(at)))
         self._n["removed"] = self._header.gone
+
+    def _check_ids(self, going: NDArray[np.int64]) -> None:
+        """Make sure that no track id stands for something else in the catalog, but for entries that go."""
+        assert self._state is not None
+        mine = self._own.state.find(self._state.entries)
+        clashes = mine[(mine >= 0) & (self._changes != Change.NONE) & ~np.isin(mine, going)]
+        if len(clashes):
+            raise PackMismatchError(
+                f"{self._path}: {len(clashes):,} of its track ids are in the catalog with another recording or other "
+                f"tags: {self._own.shown(clashes)}; remove these first, or ask for a pack of changes since the pack "
+                f"that they came with"
+            )
 
     def _take_row(self, row: PackedTrack) -> None:
         assert self._state is not None
@@ -295,7 +303,7 @@ class _Intake:
         before = self._reader.read(self._own.number(mine))
         columns, tags = self._header.columns, row.track.tags
         extra = {name: value for name, value in before.tags.extra.items() if name not in columns} | dict(tags.extra)
-        named = {name: tags.value(name) for name in columns if hasattr(before.tags, name)}
+        named = {name: tags.value(name) for name in columns if name in NAMED_COLUMNS}
         corrected: TrackTags = dataclasses.replace(before.tags, **named, extra=extra)  # type: ignore[arg-type]
         self._revision.add(corrected, before.sketch(self._model))
         self._n["corrected"] += 1
