@@ -13,7 +13,7 @@ A pack has for each 64 ms which 6 of 64 bands stand out, and for each second an 
   peaks of 0.6 s and the embeddings turned back into maps, and Griffin and Lim's algorithm (IEEE ASSP 32(2), 1984, with
   momentum) finds a signal with these magnitudes.
 
-Beside them what they are to be held against: the original through a telephone codec's band (`8 kHz`), noise with the
+Beside them what they are to be held against: the original without what is above 3.5 kHz (`cut 3.5 kHz`), noise with the
 original's mean spectrum (`noise`), and the `regression` of another recording (`chance`). Measures, each 1 or 0 at best:
 
 - `lsd_db`: distance of log spectra in bands, each frame's own level removed, as root mean square [dB];
@@ -229,10 +229,12 @@ def main():
     for kind in ("music", "speech"):
         some = [(name, y[: 10 * SR] if options.quick else y) for name, y in signals(kind)]
         back = [by_regression(network, *packed(y)) for _, y in some]
-        found = {"8 kHz": [], "regression": [], "sinusoids": [], "chance": [], "noise": []}
+        found = {"cut 3.5 kHz": [], "regression": [], "sinusoids": [], "chance": [], "noise": []}
         for n, (name, y) in enumerate(some):
             made = {
-                "8 kHz": librosa.resample(librosa.resample(y, orig_sr=SR, target_sr=7000), orig_sr=7000, target_sr=SR),
+                "cut 3.5 kHz": librosa.resample(
+                    librosa.resample(y, orig_sr=SR, target_sr=7000), orig_sr=7000, target_sr=SR
+                ),
                 "regression": back[n],
                 "sinusoids": by_sinusoids(packed(y)[0]),
                 "chance": back[(n + 1) % len(back)],

@@ -109,7 +109,7 @@ def keys(tmp_path):
 def test_codes_decoded_and_indexed_again_are_the_same(tmp_path, rng):
     patches = unit_patches(rng, 3000)
     patches[::7] = 0
-    layout = Layout(exact_below=100, lists_per_root=0.3)  # several lists, some of which end in the middle of a block
+    layout = Layout(exact_below=100, vectors_per_list=20)  # several lists, some of which end in the middle of a block
     codes = []
     for name in ("one", "two"):
         one = dataclasses.replace(sketch(rng, 3000), patches=patches)
