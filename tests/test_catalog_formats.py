@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from earmark.catalog import Layout, open_catalog, remove_tracks
+from earmark.catalog import Layout, TrackReader, live_rows, open_catalog, remove_tracks
 from earmark.catalog.manifest import read_manifest
 from earmark.catalog.vector_writer import VectorWriter
 from earmark.catalog.vectors import open_vector_index
 from earmark.errors import CatalogDamagedError
+from earmark.exchange import check, pack, unpack
 from earmark.fingerprint import load_model
 
 from .formats import make_catalog_v1 as made
@@ -90,3 +91,24 @@ def test_codes_of_version_1_are_those_of_today(model, tmp_path):
             assert (one == other).all()
         for path in tmp_path.iterdir():
             path.unlink()
+
+
+def _read_all(catalog):
+    reader = TrackReader(catalog)
+    return {tags.track_id: reader.read(number) for number, tags, _, _ in live_rows(catalog)}
+
+
+def test_version_1_is_packed_and_packs_of_version_1_are_read(model, tmp_path):
+    """The pack was made of the catalog, with `pack` below."""
+    pack(_FORMATS / "catalog_v1", tmp_path / "p", model=model)
+    tracks = []
+    for n, file in enumerate((tmp_path / "p", _FORMATS / "pack_v1.earpack")):
+        assert check(file).header.tracks == 2
+        unpack(file, tmp_path / f"c{n}", model=model)
+        tracks.append(_read_all(open_catalog(tmp_path / f"c{n}", model)))
+    before = _read_all(open_catalog(_FORMATS / "catalog_v1", model))
+    for after in tracks:
+        assert after.keys() == before.keys()
+        for track_id, track in after.items():
+            for name in ("words", "codes", "spoken"):
+                assert np.array_equal(getattr(track, name), getattr(before[track_id], name)), name

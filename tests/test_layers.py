@@ -22,6 +22,7 @@ ROWS = {
     "scan": 6,
     "report": 7,
     "audit": 7,
+    "exchange": 8,
     "service": 8,
     "cli": 9,
     "__main__": 10,
@@ -37,7 +38,7 @@ OWNERS = {
     "soxr": {"audio"},
     "braceexpand": {"corpus"},
     "fsspec": {"corpus"},
-    "pyarrow": {"corpus", "report"},  # DESIGN.md says corpus; reports are written as Parquet as well
+    "pyarrow": {"corpus", "report", "exchange"},  # DESIGN.md says corpus; reports and packs hold Parquet as well
     "scipy": {"fingerprint"},
     "numba": {"fingerprint", "catalog", "matching"},
     "faiss": {"catalog"},
@@ -48,7 +49,8 @@ OWNERS = {
     "c2pa": {"rights"},
     "ray": {"scan"},
     "jinja2": {"report"},
-    "cryptography": {"audit"},
+    "cryptography": {"audit", "exchange"},
+    "pyrage": {"exchange"},
     "rfc3161_client": {"audit"},
     "rfc8785": {"audit"},
     "securesystemslib": {"audit"},

@@ -1,6 +1,7 @@
 """A catalog, open for reading."""
 
 import bisect
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,10 @@ class Catalog:
             for twin in other.same_content(content)
             if first + twin != number
         ]
+
+    def segments(self) -> Iterator[tuple[int, Segment]]:
+        """Yield the segments, each with the number of its first track."""
+        yield from zip(self._first_number, self._segments, strict=True)
 
     def close(self) -> None:
         """Let go of the files. May be called twice."""

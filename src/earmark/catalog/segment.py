@@ -182,6 +182,11 @@ class Segment:
         """Let go of the track table's file; the maps go with the object."""
         self._table.close()
 
+    def hide(self, rows: NDArray[np.bool_]) -> None:
+        """Let no search find these rows [shape=(n_tracks,), dtype=bool], as if they were removed."""
+        self.is_live &= ~rows
+        self._live_bits = None if self.is_live.all() else self._bits()
+
     def search(self, queries: Queries, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Find the nearest patches of tracks that are not removed.
 
@@ -223,6 +228,23 @@ class Segment:
         """Return a track's peak bitmap, a view of the map."""
         start = int(self._spans.first_word[row])
         return self._words.view(start, start + int(self._spans.n_words[row]))
+
+    def rows(self) -> Iterator[TrackRow]:
+        """Yield every row of the track table, in order."""
+        return self._table.rows()
+
+    def row(self, row: int) -> TrackRow:
+        """Return a row of the track table as it was written [0 <= row < n_tracks]."""
+        return self._table.row(row)
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, see `earmark.catalog.codes`."""
+        return self._vectors.codes()
+
+    def patch_span(self, row: int) -> slice:
+        """Return which of the segment's patches are a track's."""
+        start = int(self._spans.first_patch[row])
+        return slice(start, start + int(self._spans.n_patches[row]))
 
     def _check_spans(self) -> None:
         spans, entry = self._spans, self._entry

@@ -25,7 +25,9 @@ OnItem = Callable[[ItemRow, int], None]
 
 
 @contextlib.contextmanager
-def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool) -> Iterator[OnItem]:
+def scan_progress(
+    corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool, total: int | None = None
+) -> Iterator[OnItem]:
     """Give the callback that moves a bar; without a terminal, one that logs how far the scan is once a minute.
 
     The bar goes by bytes. How many there are in all is found by a listing of its own beside the scan, so that a
@@ -39,15 +41,18 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
         How it is read.
     wanted
         Whether there may be a bar.
+    total
+        Bytes of the items, if they are known; the corpus is not listed then.
     """
     if not (wanted and sys.stderr.isatty()):
         yield _LoggedProgress()
         return
     over = threading.Event()
     with _bar() as progress:
-        task = progress.add_task("scanning", total=None, n_items=0, rate="")
+        task = progress.add_task("scanning", total=total, n_items=0, rate="")
         lister = threading.Thread(target=_find_total, args=(str(corpus), reading, progress, task, over), daemon=True)
-        lister.start()
+        if total is None:
+            lister.start()
         start, n_items, scanned_s = time.monotonic(), 0, 0.0
 
         def on_item(row: ItemRow, size_bytes: int) -> None:
@@ -60,7 +65,8 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
             yield on_item
         finally:
             over.set()
-            lister.join()
+            if total is None:
+                lister.join()
 
 
 class _LoggedProgress:

@@ -63,6 +63,9 @@ __all__ = ["scan"]
     callback=load_config,
     help="TOML file with any of these; what stands on the command line goes first.",
 )
+@click.option(
+    "--keep-fingerprints", is_flag=True, help="Keep what `earmark rescan` needs to match again without audio."
+)
 @click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
 @reading_options
 @takes_use
@@ -87,6 +90,7 @@ def scan(
     timeout_per_item: float | None,
     memory_per_item: int,
     fail_on: str | None,
+    keep_fingerprints: bool,
     clean: Path | None,
     reading: CorpusOptions,
 ) -> None:
@@ -131,6 +135,7 @@ def scan(
         limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
         min_seconds=min_seconds,
         shard=shard or Shard(),
+        keep_fingerprints=keep_fingerprints,
         resume=resume,
     )
     if clean is not None and shard is not None:

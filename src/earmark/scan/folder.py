@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -51,6 +51,8 @@ class ScanFolder:
         Seconds that earlier runs have taken.
     finished
         The last chunk of a scan that came to its end; None of another.
+    before_chunk
+        Called before a chunk is entered in the journal, to force to the disk what belongs to it; None for nothing.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class ScanFolder:
 
     def __init__(self, out: Path, header: Header) -> None:
         self._out = out
+        self.before_chunk: Callable[[], None] | None = None
         self.elapsed_s = 0.0
         self.finished: Chunk | None = None
         self._files = contextlib.ExitStack()
@@ -232,6 +235,8 @@ class ScanFolder:
             listing_sha256=listing_sha256,
         )
         try:
+            if self.before_chunk is not None:
+                self.before_chunk()
             self._matches.sync()
             self._items.sync()
             self._journal.append(chunk_line(chunk))

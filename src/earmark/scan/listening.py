@@ -11,11 +11,12 @@ from typing import BinaryIO
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
 from earmark.corpus import Item, ItemReader
-from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
-from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
+from earmark.errors import AudioError, CatalogError, CorpusError, ScanError, TruncatedAudioError
+from earmark.fingerprint import Fingerprint, FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
+from earmark.scan.keeping import fingerprint_from_bytes, fingerprint_to_bytes
 
-__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s", "too_large"]
+__all__ = ["OUT_OF_MEMORY", "Hearing", "KeptItem", "Listener", "Problem", "shortest_s", "too_large"]
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Hearing:
         The matches by start, each with its track.
     problem
         What went wrong, which can be little enough for the rest to have been heard.
+    kept
+        The fingerprint as bytes, if it was to be kept and there is one.
     """
 
     outcome: str
@@ -67,6 +70,23 @@ class Hearing:
     scanned_s: float = 0.0
     found: tuple[tuple[Match, Track], ...] = ()
     problem: Problem | None = None
+    kept: bytes | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class KeptItem(Item):
+    """An item whose fingerprint an earlier scan has kept; its source is where that is.
+
+    Attributes
+    ----------
+    hearing
+        What that scan heard, less what it found.
+    has_fingerprint
+        Whether there is one; else nothing can be found.
+    """
+
+    hearing: Hearing
+    has_fingerprint: bool
 
 
 _OUT_OF_MEMORY = Problem(kind=OUT_OF_MEMORY, words="needs more memory than a worker may use for an item")
@@ -87,6 +107,8 @@ class Listener:
         Recordings with less audio are left out by rule.
     max_bytes
         Items with more bytes are left out by rule, which for some only opening tells; None takes all.
+    keep
+        Whether to return fingerprints, too.
     on_progress
         Called in the middle of an item with the seconds decoded so far.
     """
@@ -100,8 +122,10 @@ class Listener:
         max_e_value: float,
         min_seconds: float = 0.0,
         max_bytes: int | None = None,
+        keep: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
+        self._keep = keep
         self._catalog, self._model = catalog, model
         self._min_seconds, self._on_progress = min_seconds, on_progress
         self._max_bytes = math.inf if max_bytes is None else max_bytes
@@ -117,6 +141,8 @@ class Listener:
             If the catalog turns out to be damaged, for then no item's result can be relied on.
         """
         sha256 = None
+        if isinstance(item, KeptItem):
+            return self._recall(item)
         try:
             with self._reader.open(item) as file:
                 before, size_bytes = _state(file), file.seek(0, io.SEEK_END)
@@ -169,9 +195,10 @@ class Listener:
             problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[tuple[Match, Track], ...] = ()
-        outcome, scanned_s = "heard", recording.decoded_s
+        outcome, scanned_s, kept = "heard", recording.decoded_s, None
         if len(fingerprint.patches) and recording.decoded_s >= self._min_seconds:
-            found = tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
+            found = self._found(fingerprint)
+            kept = fingerprint_to_bytes(fingerprint, self._model) if self._keep else None
         else:
             # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
             outcome = "error" if duration_s != recording.decoded_s else "skipped"
@@ -185,7 +212,33 @@ class Listener:
             scanned_s=scanned_s,
             found=found,
             problem=_joined(problems),
+            kept=kept,
         )
+
+    def _found(self, fingerprint: Fingerprint) -> tuple[tuple[Match, Track], ...]:
+        return tuple((match, self._catalog.track(match.track)) for match in self._matcher.match(fingerprint))
+
+    def _recall(self, item: KeptItem) -> Hearing:
+        """Return what an item holds whose fingerprint was kept."""
+        hearing = item.hearing
+        if not item.has_fingerprint:
+            return hearing
+        if self._on_progress is not None:
+            self._on_progress(hearing.decoded_s)  # so that it has the time of one so long
+        try:
+            with self._reader.open(item) as file:
+                fingerprint = fingerprint_from_bytes(file.read(), self._model)
+            return dataclasses.replace(hearing, found=self._found(fingerprint))
+        except CatalogError:
+            raise
+        except (ScanError, CorpusError, OSError) as error:
+            problem = Problem(kind="kept fingerprint not readable", words=str(error))
+        except MemoryError:
+            problem = _OUT_OF_MEMORY
+        except Exception as error:  # as in `listen`
+            logger.exception("unexpected failure with item %r", item.id)
+            problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
+        return Hearing(outcome="error", sha256=hearing.sha256, duration_s=hearing.duration_s, problem=problem)
 
     def _too_short(self, recording: AudioStream) -> Problem:
         least_s, asked_s = shortest_s(self._model.config), self._min_seconds

@@ -1,6 +1,7 @@
 """The scans of all shards of a corpus, joined into the files that one scan of it would have written."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from earmark.errors import ParameterError, ScanError
 from earmark.scan.folder import ScanFolder, check_new
 from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, differences, read_chunks, read_header
 from earmark.scan.judging import ItemRecord
+from earmark.scan.kept import join_kept
 from earmark.scan.recorded import read_recorded
 from earmark.scan.shard import ListingDigest, Shard, parse_shard
 from earmark.scan.summary import Summary, summarise
@@ -16,6 +18,8 @@ from earmark.scan.tally import Tally
 
 __all__ = ["merge_scans"]
 
+# Of rescans of shards, each is of another scan.
+_OF_ONE_SHARD = {"shard": None, "rescan_of": None}
 _NAMED = 10  # missing shards that are named one by one
 
 
@@ -32,8 +36,8 @@ class _Part:
 def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
     """Join the scans of all shards of a corpus.
 
-    The rows are those of a scan without shards, byte by byte. Of the summary only the times differ: `elapsed_s` is the
-    sum of all scans.
+    The rows are those of a scan without shards, byte by byte, and so are kept fingerprints. Of the summary only the
+    times differ: `elapsed_s` is the sum of all scans.
 
     Parameters
     ----------
@@ -77,7 +81,16 @@ def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
             folder.header, tally, now=datetime.now(UTC), elapsed_s=elapsed_s, complete=True, stopped_by=None
         )
         folder.write_summary(summary)
+    if parts[0].header.plan.get("keep_fingerprints"):
+        join_kept(out, [part.out for part in parts], _ids(out))
     return summary
+
+
+def _ids(out: Path) -> Iterator[str]:
+    """Yield the ids of all entries of a scan, in order."""
+    for recorded in read_recorded(out):
+        for record, _ in recorded.records:
+            yield record.item.item
 
 
 def _open(out: Path) -> _Part:
@@ -100,7 +113,7 @@ def _check_alike(parts: list[_Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         one, other = repr(str(part.out)), repr(str(first.out))
-        changed = differences({**first.header.plan, "shard": None}, {**part.header.plan, "shard": None})
+        changed = differences(first.header.plan | _OF_ONE_SHARD, part.header.plan | _OF_ONE_SHARD)
         if changed:
             raise ScanError(f"{one} is a scan of another plan than {other}: {changed}")
         if part.shard.count != first.shard.count:
@@ -128,13 +141,20 @@ def _in_order(parts: list[_Part]) -> list[_Part]:
 
 
 def _header(parts: list[_Part]) -> Header:
-    """Return the header of the whole: that of the first part, but for the shard."""
+    """Return the header of the whole: that of the first part, but for what each shard has of its own."""
     about = parts[0].header.about
+    of_whole = {**_OF_ONE_SHARD, "rescan_of": _rescan_of(parts)}
     return Header(
         started=min(part.header.started for part in parts),
-        plan={**parts[0].header.plan, "shard": None},
-        about={**about, "options": {**about["options"], "shard": None}},
+        plan=parts[0].header.plan | of_whole,
+        about={**about, "options": about["options"] | of_whole},
     )
+
+
+def _rescan_of(parts: list[_Part]) -> str | None:
+    """Return the SHA-256 of those of the parts, in hexadecimal, one after the other; None if they are of audio."""
+    each = [part.header.plan.get("rescan_of") for part in parts]
+    return None if each[0] is None else hashlib.sha256("".join(map(str, each)).encode()).hexdigest()
 
 
 def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:

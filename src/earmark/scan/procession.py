@@ -16,6 +16,8 @@ __all__ = ["Engine", "Procession", "Settled"]
 # Entries that are read ahead, per worker, so that one long item does not keep the others waiting: with items of 4
 # minutes over a minute of work. What was heard in them is some kB each.
 _WINDOW = 512
+# Bytes of kept fingerprints that wait for those before them, per worker: 15 hours of audio.
+_WAITING_BYTES = 64 << 20
 _POLL_S = 0.2  # how long a request to stop, or an item that takes too long, may go unnoticed
 # After SIGTERM, for the items that are being listened to. Kubernetes and Slurm kill 30 s after it.
 _GRACE_S = 10.0
@@ -96,6 +98,7 @@ class Procession:
         self._queue: deque[Settled] = deque()  # all entries that were read and not yet yielded
         self._places: dict[int, Settled] = {}  # those of them that are not known yet, by the identity of the item
         self._waiting: deque[Item] = deque()  # items that no worker has yet
+        self._waiting_bytes = 0  # of fingerprints that are known and not yet yielded
         self._at_end = False
         self._deadline: float | None = None
 
@@ -113,12 +116,13 @@ class Procession:
                 break
             for item, hearing in self._engine.collect(_POLL_S if self._places else 0.0):
                 self._places.pop(id(item)).hearing = hearing
+                self._waiting_bytes += len(hearing.kept or b"")
             yield self._known()
         yield self._known()
 
     def _read(self) -> None:
         """Read the listing as far as there is use for it."""
-        while not self._at_end and len(self._queue) < _WINDOW * self._jobs and len(self._waiting) < self._jobs:
+        while not self._at_end and self._has_room():
             entry = next(self._entries, None)
             if entry is None:
                 self._at_end = True
@@ -129,6 +133,11 @@ class Procession:
             if isinstance(entry, Item) and not settled.known:
                 self._places[id(entry)] = settled
                 self._waiting.append(entry)
+
+    def _has_room(self) -> bool:
+        jobs = self._jobs
+        full = len(self._queue) >= _WINDOW * jobs or self._waiting_bytes >= _WAITING_BYTES * jobs
+        return not full and len(self._waiting) < jobs
 
     def _hand_out(self) -> None:
         self._engine.grow_to(min(self._jobs, self._engine.n_busy + len(self._waiting)))
@@ -145,6 +154,8 @@ class Procession:
         known = []
         while self._queue and self._queue[0].known:
             known.append(self._queue.popleft())
+            if (hearing := known[-1].hearing) is not None:
+                self._waiting_bytes -= len(hearing.kept or b"")
         return known
 
 

@@ -9,7 +9,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from earmark.catalog import open_catalog
+from earmark.catalog import hide_known, open_catalog, read_state
 from earmark.errors import EarmarkError
 from earmark.fingerprint import load_model
 from earmark.scan.listening import Listener
@@ -33,6 +33,10 @@ class WorkerSetup:
         As for `Listener`.
     memory_bytes, max_bytes
         As in `Limits`.
+    keep
+        As for `Listener`.
+    since
+        File of a state: only tracks that the catalog has gained since are looked for. None for all.
     """
 
     catalog: Path
@@ -41,6 +45,8 @@ class WorkerSetup:
     min_seconds: float
     memory_bytes: int
     max_bytes: int
+    keep: bool = False
+    since: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +104,8 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     try:
         model = load_model()
         catalog = open_catalog(setup.catalog, model)
+        if setup.since is not None:
+            hide_known(catalog, read_state(setup.since))
         listener = Listener(
             catalog,
             model,
@@ -105,6 +113,7 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
             max_e_value=setup.max_e_value,
             min_seconds=setup.min_seconds,
             max_bytes=setup.max_bytes,
+            keep=setup.keep,
             on_progress=_Reporter(connection),
         )
         limit_memory(setup.memory_bytes)
