@@ -8,7 +8,7 @@ from earmark.corpus.listing import list_corpus
 from earmark.corpus.location import is_url, local_path
 from earmark.corpus.options import CorpusOptions
 from earmark.corpus.reader import ItemReader, file_of
-from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
+from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, TableCell, WholeFile
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -23,6 +23,7 @@ __all__ = [
     "ParquetCell",
     "Skipped",
     "Source",
+    "TableCell",
     "Unlistable",
     "WholeFile",
     "decode_item_id",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 from earmark.corpus.location import local_path, open_local
+from earmark.corpus.random_access import RandomAccess
 from earmark.errors import CorpusError
 
 __all__ = ["failures_in_words", "filesystem_of", "is_remote_folder", "list_folder", "open_location"]
@@ -143,42 +144,24 @@ def is_remote_folder(location: str) -> bool:
     return bool(about["type"] == "directory")
 
 
-class _RemoteFile(io.RawIOBase):
+class _RemoteFile(RandomAccess):
     """A file elsewhere; what fails is tried again, from where it was."""
 
     def __init__(self, location: str) -> None:
         self._location = location
         self._filesystem, self._path = filesystem_of(location)
-        self._position = 0
         self._file: Any = None
         size = self._retried(lambda file: getattr(file, "size", None))
         if size is None:
             raise OSError(errno.ESPIPE, f"{location}: the server does not say how large it is")
-        self._size = int(size)
+        super().__init__(int(size))
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+    def read_at(self, position: int, n_bytes: int) -> bytes:
         def read(file: Any) -> bytes:  # noqa: ANN401
-            file.seek(self._position)
-            return bytes(file.read(len(buffer)))
+            file.seek(position)
+            return bytes(file.read(n_bytes))
 
-        data = self._retried(read)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        return self._retried(read) if n_bytes else b""
 
     def close(self) -> None:
         if self._file is not None:

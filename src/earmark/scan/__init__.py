@@ -1,5 +1,6 @@
 """The scan: every item of a corpus against a catalog and a registry, on all processors, to files of rows."""
 
+from earmark.scan.coverage import fully_heard
 from earmark.scan.folder import SUMMARY_FILE
 from earmark.scan.journal import JOURNAL_FILE
 from earmark.scan.limits import Limits
@@ -33,6 +34,7 @@ __all__ = [
     "Shard",
     "Stop",
     "Summary",
+    "fully_heard",
     "merge_scans",
     "parse_shard",
     "row_from_json",

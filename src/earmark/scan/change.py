@@ -2,7 +2,7 @@
 
 import contextlib
 
-from earmark.corpus import ArrowCell, Entry, HeldBytes, Item, ItemReader, ParquetCell, file_of, local_path
+from earmark.corpus import Entry, HeldBytes, Item, ItemReader, TableCell, file_of, local_path
 from earmark.errors import CorpusError
 from earmark.scan.journal import Mark
 from earmark.scan.rows import ItemRow
@@ -18,7 +18,7 @@ def modified_ns(entry: Entry) -> int | None:
     if not isinstance(entry, Item):
         return None
     paths = [file_of(entry)]
-    if isinstance(entry.source, ParquetCell | ArrowCell) and entry.source.fallback is not None:
+    if isinstance(entry.source, TableCell) and entry.source.fallback is not None:
         paths.append(local_path(entry.source.fallback))
     times = []
     for path in paths:
