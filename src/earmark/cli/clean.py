@@ -21,9 +21,7 @@ _OPTIONS = (
         show_default=True,
         help="Which matches go; may come again.",
     ),
-    click.option(
-        "--keep-unheard", is_flag=True, help="Keep what was not scanned, or not to its end."
-    ),
+    click.option("--keep-unheard", is_flag=True, help="Keep what was not scanned, or not to its end."),
     click.option("--min-matched-s", type=float, default=0.0, help="Keep items with fewer matched seconds."),
     click.option("--min-matched-share", type=float, default=0.0, help="Keep items of which less is matched [0 to 1]."),
     click.option("--redact", type=click.Choice(["silence", "cut"]), help="Take out the matched seconds only."),
