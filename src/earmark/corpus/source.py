@@ -16,9 +16,12 @@ class WholeFile:
     ----------
     location
         Its path or URL.
+    version
+        Of a file elsewhere what the place says of its bytes, such as an ETag; None if it says nothing.
     """
 
     location: str
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +34,14 @@ class FilePart:
         Path or URL of the file.
     offset, size
         In bytes [>= 0].
+    version
+        As for `WholeFile`.
     """
 
     location: str
     offset: int
     size: int
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from earmark.catalog import Catalog, open_catalog
-from earmark.corpus import ItemReader, list_corpus
+from earmark.corpus import ItemReader, list_container, list_parts
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.matching import Matcher
@@ -24,7 +25,7 @@ from earmark.scan.listening import Hearing
 from earmark.scan.plan import ScanPlan, available_processors, check_plan
 from earmark.scan.procession import Engine, Procession, Settled
 from earmark.scan.rows import SCHEMA_VERSION, ItemRow
-from earmark.scan.shard import ShardedListing
+from earmark.scan.shard import ShardedListing, divides_by_file
 from earmark.scan.stopping import Stop
 from earmark.scan.summary import Summary, circumstances, iso, summarise
 from earmark.scan.tally import Tally
@@ -75,7 +76,7 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    list_corpus(str(plan.corpus), plan.reading)  # likewise
+    list_parts(str(plan.corpus), plan.reading)  # likewise
     setup = WorkerSetup(
         catalog=plan.catalog,
         effort=plan.effort,
@@ -132,7 +133,13 @@ def _header(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry |
         "registry": None if registry is None else registry.digest,
         **{name: None if cases is None else [cases.digest, len(cases.expired)] for name, cases in named(lists)},
     }
-    return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
+    begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
+    if begun is None:
+        by_file = divides_by_file(str(plan.corpus), plan.reading, plan.shard)
+    else:
+        by_file = bool(begun.plan.get("by_file"))
+    options = {**about["options"], "by_file": by_file or None}
+    return Header(started=iso(datetime.now(UTC)), plan={**digests, **options}, about=about)
 
 
 class _Run:
@@ -151,7 +158,12 @@ class _Run:
         # What is compared is as it was when the scan was begun; where things are, they may have been moved since.
         moved = {name: about[name] for name in ("corpus", "catalog", "registry")}
         self._header = dataclasses.replace(folder.header, about=folder.header.about | moved)
-        self._listing = ShardedListing(list_corpus(str(plan.corpus), plan.reading), plan.shard)
+        self._listing = ShardedListing(
+            list_parts(str(plan.corpus), plan.reading),
+            functools.partial(list_container, options=plan.reading),
+            plan.shard,
+            by_file=bool(self._header.plan["by_file"]),
+        )
         self._tally = Tally()
         self._start = time.monotonic()
 
@@ -187,7 +199,12 @@ class _Run:
                 self._write(one)
             self._folder.complete_chunk(self.elapsed_s)
         if procession.is_over:
-            self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+            self._folder.finish(
+                self.elapsed_s,
+                listed=self._listing.listed,
+                listing_sha256=self._listing.sha256,
+                layout=None if self._plan.shard.count == 1 else self._listing.layout,
+            )
         return procession.is_over
 
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
@@ -218,6 +235,7 @@ class _Run:
             modified_ns=one.modified_ns,
             decoded_s=record.decoded_s,
             problem=None if record.problem is None else record.problem.kind,
+            version=one.version,
         )
         self._folder.append(record, mark)
         self._tally.add(record)
