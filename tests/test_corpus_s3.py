@@ -5,7 +5,6 @@ import io
 import json
 import random
 import re
-import signal
 import subprocess
 import sys
 import tarfile
@@ -17,7 +16,7 @@ import soundfile
 
 from .s3_server import BreakingProxy, environment, request, s3_server, web_server
 from .small_catalog import earmark_command, excerpt, items_of, small_catalog
-from .test_scan_resume import DYING, ROW_FILES, check_same
+from .test_scan_resume import bytes_written, check_same, scan_until_killed
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Lists a corpus, reads all of it, and prints id -> digest or words.
@@ -222,10 +221,12 @@ def test_a_scan_of_a_bucket_is_that_of_the_folder(server, tmp_path):
     assert {row["status"] for row in scans["local"].values()} == {"review", "error"}
 
 
-def run_scan(place, out, endpoint, *options, code=None):
-    """Scan with `--resume`; the command, or with `code` a program that is given the arguments."""
-    arguments = ["scan", place, "--catalog", small_catalog(), "--out", out, "--resume", "--effort", "fast", *options]
-    command = earmark_command(*arguments) if code is None else [sys.executable, "-c", *map(str, [*code, *arguments])]
+def scan_arguments(place, out):
+    return [place, "--catalog", small_catalog(), "--out", out, "--resume", "--effort", "fast"]
+
+
+def run_scan(place, out, endpoint, *options):
+    command = earmark_command("scan", *scan_arguments(place, out), *options)
     environ = environment(endpoint)
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False)
 
@@ -233,11 +234,11 @@ def run_scan(place, out, endpoint, *options, code=None):
 def test_killed_and_resumed_while_the_server_breaks_off(server, tmp_path):
     """Folders, a tar and a table of a bucket: the same bytes as of a scan that nothing befell."""
     assert run_scan("s3://music", tmp_path / "whole", server).returncode == 4  # z.wav is noise
-    total = sum((tmp_path / "whole" / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
+    total = bytes_written(tmp_path / "whole")
     with BreakingProxy(server, after_bytes=250_000, n_breaks=8) as proxy:
         for share in (0.4, 0.4):
-            killed = run_scan("s3://music", tmp_path / "out", proxy.endpoint, code=[DYING, int(share * total)])
-            assert killed.returncode == -signal.SIGKILL, killed.stderr
+            arguments, environ = scan_arguments("s3://music", tmp_path / "out"), environment(proxy.endpoint)
+            assert not scan_until_killed(int(share * total), *arguments, env=environ)
         n_done = (tmp_path / "out" / "items.jsonl").read_bytes().count(b"\n")
         assert 0 < n_done < (tmp_path / "whole" / "items.jsonl").read_bytes().count(b"\n")
         assert run_scan("s3://music", tmp_path / "out", proxy.endpoint, "--jobs", "2").returncode == 4

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -27,9 +26,8 @@ from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, items_of, registry, rows, run_earmark, small_catalog
 from .test_cli import invoke, logging_as_before  # noqa: F401 - a fixture
 from .test_scan import write_hours_of_silence
-from .test_scan_interrupt import session_of, wait_until
 from .test_scan_isolation import worker_that_reads
-from .test_scan_resume import DYING, ROW_FILES, check_same, plan, stop_after
+from .test_scan_resume import ROW_FILES, bytes_written, check_same, plan, scan_until_killed, stop_after
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RATE = 16000
@@ -101,16 +99,9 @@ def options(out):
 
 
 def test_killed_in_shards_and_tables_and_resumed(corpus, uninterrupted, tmp_path):
-    total = sum((uninterrupted / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
-    out, n_done = tmp_path / "out", []
+    total, out, n_done = bytes_written(uninterrupted), tmp_path / "out", []
     for share in (0.3, 0.25, 0.3):
-        command = [sys.executable, "-c", DYING, int(share * total), "scan", corpus, *options(out), "--resume"]
-        process = subprocess.Popen(
-            [*map(str, command), "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == -signal.SIGKILL, stderr.decode()
-        wait_until(lambda process=process: not session_of(process), 10.0)
+        assert not scan_until_killed(int(share * total), corpus, *options(out), "--resume", "--jobs", 2)
         n_done.append((out / "items.jsonl").read_bytes().count(b"\n"))
     assert n_done[-1] > n_done[0] > 0
     seen = []
