@@ -96,7 +96,7 @@ def filesystem_of(location: str) -> tuple[Any, str]:
 
     try:
         with failures_in_words(location):
-            filesystem, path = fsspec.core.url_to_fs(location)
+            filesystem, path = fsspec.core.url_to_fs(location, **_options_for(location))
     except ImportError as error:
         library = next((name for name in _INSTALL if name in str(error)), None)
         how = _INSTALL[library] if library else str(error)
@@ -104,6 +104,13 @@ def filesystem_of(location: str) -> tuple[Any, str]:
     except ValueError as error:
         raise CorpusError(f"{location}: {error}") from error
     return filesystem, path
+
+
+def _options_for(location: str) -> dict[str, dict[str, Any]]:
+    """Return options by protocol: botocore is to fail soon, for s3fs and we try again, and an item has its time."""
+    schemes = {part.split("://")[0] for part in location.split("::") if "://" in part}
+    config = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
+    return {scheme: {"config_kwargs": dict(config)} for scheme in sorted(schemes & {"s3", "s3a"})}
 
 
 @contextlib.contextmanager

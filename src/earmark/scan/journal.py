@@ -188,7 +188,7 @@ def _chunk(line: bytes) -> Chunk | None:
         values = json.loads(line)
         if values.pop("digest") != _digest(values):
             return None
-        marks = tuple(Mark(**dict(zip(Mark.__slots__, mark, strict=True))) for mark in values.pop("marks"))
+        marks = tuple(Mark(**dict(zip(Mark.__slots__, mark, strict=False))) for mark in values.pop("marks"))
         for name in ("runs", "sizes"):
             if values.get(name) is not None:
                 values[name] = tuple(tuple(one) if isinstance(one, list) else one for one in values[name])

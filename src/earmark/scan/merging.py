@@ -148,7 +148,7 @@ def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:
     streams = [(pair for recorded in read_recorded(part.out) for pair in recorded.records) for part in parts]
     sizes = [iter(part.last.sizes or ()) for part in parts]
     turns, files = itertools.cycle(range(len(parts))), itertools.cycle(range(len(parts)))
-    for n_single, n_files in parts[0].last.runs or ():
+    for n_single, n_files in parts[0].last.runs or ((parts[0].last.listed or 0, 0),):
         for _ in range(n_single):
             yield from _taken(parts, streams, next(turns), 1)
         for _ in range(n_files):
