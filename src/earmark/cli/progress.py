@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from earmark.corpus import CorpusOptions, Item, list_corpus, local_path
+from earmark.corpus import Container, CorpusOptions, Item, list_parts, local_path
 from earmark.errors import CorpusError
 from earmark.scan import ItemRow
 
@@ -112,8 +112,11 @@ def _find_total(
         return
     total = 0
     with contextlib.suppress(CorpusError, OSError):  # the scan itself meets the same and reports it
-        for entry in list_corpus(corpus, reading):
+        for part in list_parts(corpus, reading or CorpusOptions()):
             if over.is_set():
                 return
-            total += (entry.size_bytes or 0) if isinstance(entry, Item) else 0
+            if isinstance(part, Item):
+                total += part.size_bytes or 0
+            elif isinstance(part, Container):  # to open it may be to unpack it, and audio does not pack much
+                total += Path(part.location).stat().st_size
         progress.update(task, total=total)

@@ -1,5 +1,6 @@
 """The scan: every item of a corpus against a catalog and a registry, on all processors, to files of rows."""
 
+from earmark.scan.coverage import fully_heard
 from earmark.scan.folder import SUMMARY_FILE
 from earmark.scan.journal import JOURNAL_FILE
 from earmark.scan.kept import FINGERPRINTS_FILE
@@ -37,6 +38,7 @@ __all__ = [
     "Shard",
     "Stop",
     "Summary",
+    "fully_heard",
     "kept_bytes",
     "merge_scans",
     "parse_shard",

@@ -10,19 +10,21 @@ from typing import BinaryIO
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
-from earmark.corpus import Item, ItemReader
+from earmark.corpus import NOT_REACHABLE, Item, ItemReader
 from earmark.errors import AudioError, CatalogError, CorpusError, ScanError, TruncatedAudioError
 from earmark.fingerprint import Fingerprint, FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match, Matcher
 from earmark.scan.keeping import fingerprint_from_bytes, fingerprint_to_bytes
 
-__all__ = ["OUT_OF_MEMORY", "Hearing", "KeptItem", "Listener", "Problem", "shortest_s", "too_large"]
+__all__ = ["NOT_REACHED", "OUT_OF_MEMORY", "Hearing", "KeptItem", "Listener", "Problem", "shortest_s", "too_large"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
 OUT_OF_MEMORY = "too much memory"
 """Kind of the problem of an item that memory did not suffice for."""
+NOT_REACHED = "not reachable"
+"""Kind of the problem of an item elsewhere that could not be had for a minute."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -162,7 +164,8 @@ class Listener:
         except MemoryError:
             problem = _OUT_OF_MEMORY
         except OSError as error:
-            problem = Problem(kind="not readable", words=error.strerror or str(error))
+            kind = NOT_REACHED if error.errno == NOT_REACHABLE else "not readable"
+            problem = Problem(kind=kind, words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others
             logger.exception("unexpected failure with item %r", item.id)
             problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +32,11 @@ class _Part:
     header: Header
     shard: Shard
     last: Chunk
+
+    @property
+    def by_file(self) -> bool:
+        """Whether archives and tables were divided as a whole."""
+        return bool(self.header.plan.get("by_file"))
 
 
 def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
@@ -66,17 +72,17 @@ def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
     _check_alike(parts)
     parts = _in_order(parts)
     elapsed_s = sum(part.last.elapsed_s for part in parts)
-    tally, digest = Tally(), ListingDigest()
+    tally, digest, n_entries = Tally(), ListingDigest(), 0
     with ScanFolder(out, _header(parts)) as folder:
         for record, mark in _interleaved(parts):
             folder.append(record, mark)
             tally.add(record)
             digest.add(record.item.item)
             folder.complete_chunk(elapsed_s)
-        listed, sha256 = parts[0].last.listed or 0, parts[0].last.listing_sha256 or ""
-        if digest.sha256 != sha256:
+            n_entries += 1
+        if not parts[0].by_file and digest.sha256 != parts[0].last.listing_sha256:
             raise ScanError(f"the scans to merge into {str(out)!r} do not hold the listing that they were made of")
-        folder.finish(elapsed_s, listed=listed, listing_sha256=sha256)
+        folder.finish(elapsed_s, listed=n_entries, listing_sha256=digest.sha256)
         summary = summarise(
             folder.header, tally, now=datetime.now(UTC), elapsed_s=elapsed_s, complete=True, stopped_by=None
         )
@@ -146,8 +152,8 @@ def _header(parts: list[_Part]) -> Header:
     of_whole = {**_OF_ONE_SHARD, "rescan_of": _rescan_of(parts)}
     return Header(
         started=min(part.header.started for part in parts),
-        plan=parts[0].header.plan | of_whole,
-        about={**about, "options": about["options"] | of_whole},
+        plan={**parts[0].header.plan, **of_whole, "by_file": None},
+        about={**about, "options": {**about["options"], **of_whole}},
     )
 
 
@@ -158,11 +164,26 @@ def _rescan_of(parts: list[_Part]) -> str | None:
 
 
 def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:
-    """Yield the records in the order of the whole listing: the shards take turns."""
+    """Yield the records in the order of the whole listing: the shards take turns, with entries and with containers."""
     streams = [(pair for recorded in read_recorded(part.out) for pair in recorded.records) for part in parts]
-    for position in range(parts[0].last.listed or 0):
-        pair = next(streams[position % len(streams)], None)
-        if pair is None:
-            part = parts[position % len(parts)]
-            raise ScanError(f"{str(part.out)!r} has fewer rows than its shard of the listing; scan it again")
-        yield pair
+    sizes = [iter(part.last.sizes or ()) for part in parts]
+    turns, files = itertools.cycle(range(len(parts))), itertools.cycle(range(len(parts)))
+    for n_single, n_files in parts[0].last.runs or ((parts[0].last.listed or 0, 0),):
+        for _ in range(n_single):
+            yield from _taken(parts, streams, next(turns), 1)
+        for _ in range(n_files):
+            index = next(files)
+            yield from _taken(parts, streams, index, next(sizes[index], -1))
+    for part, stream in zip(parts, streams, strict=True):
+        if next(stream, None) is not None:
+            raise ScanError(f"{str(part.out)!r} has more rows than its shard of the listing; scan it again")
+
+
+def _taken(
+    parts: list[_Part], streams: Sequence[Iterator[tuple[ItemRecord, Mark]]], index: int, n: int
+) -> Iterator[tuple[ItemRecord, Mark]]:
+    """Yield the next records of a part, so many of them; fewer than none are told, too."""
+    found = list(itertools.islice(streams[index], max(n, 0)))
+    if len(found) != n:
+        raise ScanError(f"{str(parts[index].out)!r} has fewer rows than its shard of the listing; scan it again")
+    yield from found

@@ -31,7 +31,7 @@ from earmark.scan.scanning import (
     tell_of_versions,
     write_all,
 )
-from earmark.scan.shard import Shard, parse_shard
+from earmark.scan.shard import Layout, Shard, parse_shard
 from earmark.scan.stopping import Stop
 from earmark.scan.summary import Summary
 
@@ -113,7 +113,8 @@ def rescan(plan: RescanPlan, *, stop: Stop | None = None, on_item: OnItem | None
     decide(Recording(), registry, plan.use)  # likewise
     lists = read_lists(plan.allow, plan.ignore, first_day(whole))
     state = state_of(catalog)
-    header = header_of(whole, catalog, model, registry, lists)
+    by_file = bool(earlier.plan.get("by_file"))
+    header = header_of(whole, catalog, model, registry, lists, by_file=by_file)
     if plan.added_since is not None:
         header.about["limits"] += _only_new(state, plan.added_since)
     with ScanFolder(plan.out, header) as folder:
@@ -143,6 +144,7 @@ class _KeptListing:
         self._scan, self._entries = scan, entries
         self._n_read, self._n_entries = 0, n_entries
         self.listed, self.sha256 = last.listed or 0, last.listing_sha256 or ""
+        self.layout = Layout(runs=last.runs or (), sizes=last.sizes or ())
 
     def __iter__(self) -> Iterator[Entry]:
         return self

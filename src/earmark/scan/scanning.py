@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from earmark.catalog import STATE_FILE, Catalog, open_catalog, state_of, write_state
-from earmark.corpus import Entry, ItemReader, list_corpus
+from earmark.corpus import Entry, ItemReader, list_container, list_parts
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.matching import Matcher
@@ -27,7 +28,7 @@ from earmark.scan.listening import Hearing
 from earmark.scan.plan import ScanPlan, available_processors, check_plan
 from earmark.scan.procession import Engine, Procession, Settled
 from earmark.scan.rows import SCHEMA_VERSION, ItemRow
-from earmark.scan.shard import ShardedListing
+from earmark.scan.shard import Layout, ShardedListing, divides_by_file
 from earmark.scan.stopping import Stop
 from earmark.scan.summary import Summary, circumstances, iso, summarise
 from earmark.scan.tally import Tally
@@ -88,9 +89,9 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     Matcher(catalog, model, effort=plan.effort, max_e_value=plan.max_e_value)  # what it raises, it raises here
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    list_corpus(str(plan.corpus), plan.reading)  # likewise
+    list_parts(str(plan.corpus), plan.reading)  # likewise
     lists = read_lists(plan.allow, plan.ignore, first_day(plan))
-    header = header_of(plan, catalog, model, registry, lists)
+    header = header_of(plan, catalog, model, registry, lists, by_file=_by_file(plan))
     with ScanFolder(plan.out, header) as folder, contextlib.ExitStack() as stack:
         tell_of_versions(folder, header)
         kept = None
@@ -148,8 +149,10 @@ def first_day(plan: ScanPlan) -> date:
     return datetime.now(UTC).date() if begun is None else datetime.fromisoformat(begun.started).date()
 
 
-def header_of(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
-    """Return the header of a scan that starts now."""
+def header_of(
+    plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry | None, lists: Lists, *, by_file: bool
+) -> Header:
+    """Return the header of a scan that starts now; `by_file` as for `ShardedListing`."""
     about = circumstances(plan, catalog, model, registry, lists)
     digests = {
         "earmark_version": about["earmark_version"],
@@ -160,7 +163,16 @@ def header_of(plan: ScanPlan, catalog: Catalog, model: Model, registry: Registry
         "registry": None if registry is None else registry.digest,
         **{name: None if cases is None else [cases.digest, len(cases.expired)] for name, cases in named(lists)},
     }
-    return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
+    options = {**about["options"], "by_file": by_file or None}
+    return Header(started=iso(datetime.now(UTC)), plan={**digests, **options}, about=about)
+
+
+def _by_file(plan: ScanPlan) -> bool:
+    """Return whether shards divide by file, as they did when the scan was begun."""
+    begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
+    if begun is not None:
+        return bool(begun.plan.get("by_file"))
+    return divides_by_file(str(plan.corpus), plan.reading, plan.shard)
 
 
 class Listing(Protocol):
@@ -173,6 +185,10 @@ class Listing(Protocol):
     @property
     def sha256(self) -> str:
         """Of their ids."""
+
+    @property
+    def layout(self) -> Layout:
+        """How they lie in it."""
 
     def __iter__(self) -> Iterator[Entry]: ...
 
@@ -237,7 +253,12 @@ class Run:
 
     def _listed(self) -> "Listing":
         """Return what there is to scan."""
-        return ShardedListing(list_corpus(str(self._plan.corpus), self._plan.reading), self._plan.shard)
+        return ShardedListing(
+            list_parts(str(self._plan.corpus), self._plan.reading),
+            functools.partial(list_container, options=self._plan.reading),
+            self._plan.shard,
+            by_file=bool(self._header.plan["by_file"]),
+        )
 
     def _difference(self, entry: Entry | None, row: ItemRow, mark: Mark, reader: ItemReader) -> str | None:
         """Return in words how an entry differs from what was recorded; None if it does not."""
@@ -252,7 +273,12 @@ class Run:
                 self._write(one)
             self._folder.complete_chunk(self.elapsed_s)
         if procession.is_over:
-            self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+            self._folder.finish(
+                self.elapsed_s,
+                listed=self._listing.listed,
+                listing_sha256=self._listing.sha256,
+                layout=None if self._plan.shard.count == 1 else self._listing.layout,
+            )
         return procession.is_over
 
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
@@ -283,6 +309,7 @@ class Run:
             modified_ns=one.modified_ns,
             decoded_s=record.decoded_s,
             problem=None if record.problem is None else record.problem.kind,
+            version=one.version,
         )
         if self._kept is not None:
             self._kept.append(one)
