@@ -1,5 +1,6 @@
 """The policy, slow and obvious: try every value of every missing fact. Imports nothing of ours."""
 
+from datetime import date
 from fractions import Fraction
 from itertools import product
 
@@ -7,15 +8,34 @@ COVERAGE = ("track_id", "isrc", "upc", "label", "rightsholder")
 STATUS = {"allowed": "licensed", "constrained": "review", "not_allowed": "unlicensed"}
 
 
+def begun(grant, day):
+    return grant["valid_from"] is None or grant["valid_from"] <= day
+
+
+def ended(grant, day):
+    over = grant["valid_to"] is not None and grant["valid_to"] < day
+    return over or (grant["withdrawn_on"] is not None and grant["withdrawn_on"] <= day)
+
+
 def in_dates(grant, day):
-    after_start = grant["valid_from"] is None or grant["valid_from"] <= day
-    before_end = grant["valid_to"] is None or day <= grant["valid_to"]
-    return after_start and before_end
+    return begun(grant, day) and not ended(grant, day)
+
+
+def was_ever_in_force(grant):
+    start, back = grant["valid_from"], grant["withdrawn_on"]
+    return back is None or (start is not None and start < back) or (start is None and back > date.min)
+
+
+def heirs_of(grant, grants):
+    direct = [other for other in grants if other["supersedes"] == grant["grant_id"]]
+    return direct + [later for heir in direct for later in heirs_of(heir, grants)]
 
 
 def replaced(grant, grants, day):
-    heirs = [other for other in grants if other["supersedes"] == grant["grant_id"]]
-    return any(in_dates(heir, day) or replaced(heir, grants, day) for heir in heirs)
+    heirs = heirs_of(grant, grants)
+    if grant["permission"] == "not_allowed":  # stands again when what lifted it is over
+        return any(in_dates(heir, day) for heir in heirs)
+    return any(begun(heir, day) and was_ever_in_force(heir) for heir in heirs)
 
 
 def covers(clause, case):

@@ -92,6 +92,8 @@ class BreakingProxy:
 
     Attributes
     ----------
+    away_after
+        Bytes of answers, all together, after which every connection breaks off; None is never.
     n_broken
         Connections broken off so far.
     n_bytes
@@ -102,6 +104,7 @@ class BreakingProxy:
         self._port = int(endpoint.rpartition(":")[2])
         self._after_bytes, self._breaks_left = after_bytes, n_breaks
         self.n_broken = self.n_bytes = 0
+        self.away_after = None
         self._lock = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -131,8 +134,9 @@ class BreakingProxy:
                 if after_bytes is not None:
                     with self._lock:
                         self.n_bytes += len(data)
-                        broken = passed > after_bytes and self._breaks_left > 0
-                        self._breaks_left -= broken
+                        away = self.away_after is not None and self.n_bytes > self.away_after
+                        broken = away or (passed > after_bytes and self._breaks_left > 0)
+                        self._breaks_left -= broken and not away
                         self.n_broken += broken
                     if broken:
                         break

@@ -1,6 +1,7 @@
 """Attestations of a real scan, checked by openssl too; time stamps of a real authority; proofs; the redacted folder."""
 
 import base64
+import dataclasses
 import json
 import shutil
 import stat
@@ -22,8 +23,10 @@ from earmark.audit import (
     write_log,
     write_redacted,
 )
+from earmark.audit.attestation import attestation_faults, read_attestation
+from earmark.audit.checking import LogCheck
 from earmark.audit.merkle import leaf_hash
-from earmark.audit.record import canonical_json, hidden_line
+from earmark.audit.record import Chain, canonical_json, hidden_line
 from earmark.errors import AuditError, TamperedError
 
 from .audited_scan import ITEMS, MATCHED, audited_scan, copy_of_scan
@@ -187,8 +190,41 @@ def rewrite(folder, name, old, new):
 
 def test_a_log_made_anew_does_not_fit_the_signature(signed):
     rewrite(signed, "items.jsonl", '"status": "unlicensed"', '"status": "licensed"')
-    (fault,) = verify(signed).faults
-    assert fault.startswith("audit.jsonl, a line from 1 to 10 was changed, and all after it made to fit")
+    # The record of each item gets another salt, so the first of them is the first line that differs.
+    assert verify(signed).faults == (
+        "audit.jsonl, line 2 is not the one that was signed, and all after it were made to fit",
+    )
+
+
+@pytest.mark.parametrize("number", range(1, 11))
+@pytest.mark.parametrize("change", ["changed", "removed", "added"])
+def test_the_first_line_is_named_where_all_after_it_were_made_to_fit(signed, number, change):
+    """Whoever can write to the folder and knows how logs are made still cannot hide where the change begins."""
+    lines = [json.loads(line) for line in (signed / "audit.jsonl").read_bytes().splitlines()]
+    if change == "changed":
+        lines[number - 1]["more"] = 1
+    elif change == "removed":
+        del lines[number - 1]
+    else:
+        lines.insert(number - 1, {"kind": "item"})
+    check, chain = LogCheck(), Chain()
+    for line in lines:
+        content = {key: value for key, value in line.items() if key not in ("kind", "line", "prev")}
+        check.leaves += leaf_hash(chain.line(line["kind"], content))
+    (fault,) = attestation_faults(read_attestation(signed / "attestation.json"), check)
+    if (change, number) == ("removed", 10):
+        assert fault == "audit.jsonl, line 10 was removed: 10 lines were signed"
+    else:
+        assert fault.startswith(f"audit.jsonl, line {number} is not the one that was signed")
+
+
+def test_an_attestation_without_marks_names_a_range(signed):
+    attestation = dataclasses.replace(read_attestation(signed / "attestation.json"), marks="")
+    check = LogCheck()
+    check.leaves += bytes(32 * 10)
+    assert attestation_faults(attestation, check) == (
+        "audit.jsonl, line 1 or one up to line 10 is not the one that was signed, and all after it were made to fit",
+    )
 
 
 def test_the_last_line_of_a_log_is_signed_too(signed):

@@ -16,6 +16,7 @@ from earmark.errors import AuditError, ScanError, TamperedError
 from .audited_scan import ITEMS, MATCHED, audited_scan, copy_of_scan
 from .small_catalog import TRACKS, registry, rows
 
+COPIES = ["items.parquet", "matches.parquet", "journal.jsonl"]
 FILES = ["audit.jsonl", "items.jsonl", "matches.jsonl", "summary.json"]
 
 
@@ -181,6 +182,30 @@ def test_a_missing_file_is_named(tmp_path, name):
 def test_an_emptied_file_is_named(tmp_path, name):
     (fault,) = changed(copy_of_scan(tmp_path / "scan"), name, lambda lines: [])
     assert fault.startswith(f"{name}, line 1 was removed")
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_no_byte_of_a_copy_can_be_changed(tmp_path, name):
+    folder = copy_of_scan(tmp_path / "scan")
+    path = folder / name
+    data = path.read_bytes()
+    middle = len(data) // 2
+    changes = [data[middle:] + data[:middle], data[:middle] + data[middle + 1 :], data + b"\n", data[:-1], b""]
+    changes += [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :] for at in range(0, len(data), len(data) // 40)]
+    for changed_data in changes:
+        path.write_bytes(changed_data)
+        assert verify(folder).faults == (f"{name} was changed",)
+    path.unlink()
+    assert verify(folder).faults == (f"{name} was removed",)
+    path.write_bytes(data)
+    assert verify(folder).faults == ()
+
+
+def test_a_copy_that_was_not_logged_is_named(tmp_path):
+    folder = stopped(tmp_path / "scan", 7)
+    write_log(folder)
+    (folder / "items.parquet").write_bytes((audited_scan() / "items.parquet").read_bytes())
+    assert verify(folder).faults == ("items.parquet was added",)
 
 
 def test_each_file_that_was_changed_is_named(tmp_path):

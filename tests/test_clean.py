@@ -1,6 +1,7 @@
 """The clean corpus: every form without what was flagged, still of that form, read back by the library it belongs to."""
 
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -386,6 +387,24 @@ def test_redacted_items_in_every_form(tmp_path):
         assert found[item_id] == sound(item_id[-5]), item_id
 
 
+def test_lists_of_audio_lose_rows_or_seconds(tmp_path):
+    """A row with two recordings in a list goes as a whole, or keeps the one that was not flagged as it is."""
+    cells = [[{"bytes": sound(name), "path": f"{name}.wav"} for name in row] for row in ("ab", "c", "")]
+    table = pa.table({"n": [1, 2, 3], "clips": pa.array(cells, pa.list_(AUDIO_STRUCT))})
+    pq.write_table(table, tmp_path / "t.parquet")
+    scan = scan_of(tmp_path / "t.parquet", tmp_path / "scan", {"b.wav": "unlicensed"})
+    assert counts(clean_corpus(scan, tmp_path / "out")) == (1, 2, 0)
+    assert pq.read_table(tmp_path / "out" / "t.parquet").equals(table.slice(1))
+    assert counts(clean_corpus(scan, tmp_path / "silent", CleanPolicy(redact="silence"))) == (2, 0, 1)
+    kept = pq.read_table(tmp_path / "silent" / "t.parquet")
+    assert kept.schema.equals(table.schema)
+    first, second = kept["clips"][0].as_py()
+    assert first == cells[0][0]
+    assert second["path"] == "b.flac"
+    assert silent_share(second["bytes"]) == pytest.approx(1.5 / 4, abs=0.01)
+    assert kept.slice(1).equals(table.slice(1))
+
+
 def test_redacted_lines_name_new_files(tmp_path):
     y, rate = heard(sound("a", 9.0))
     soundfile.write(tmp_path / "long.wav", y, rate)
@@ -409,14 +428,15 @@ def test_redacted_lines_name_new_files(tmp_path):
 @pytest.mark.parametrize(
     ("policy", "kept"),
     [
-        ({"statuses": ("unlicensed",)}, "acde"),
-        ({"statuses": ("review",)}, "abce"),
-        ({"statuses": ("unlicensed", "review", "licensed")}, "ae"),
-        ({"statuses": ("unlicensed", "error")}, "acd"),
-        ({"min_matched_s": 1.0}, "ace"),
-        ({"min_matched_s": 1.1}, "abcde"),
-        ({"min_matched_share": 0.25}, "ace"),
-        ({"min_matched_share": 0.3}, "abcde"),
+        ({"statuses": ("unlicensed",)}, "acd"),
+        ({"statuses": ("review",)}, "abc"),
+        ({"statuses": ("unlicensed", "review", "licensed")}, "a"),
+        ({"statuses": ("unlicensed",), "keep_unheard": True}, "acde"),
+        ({"min_matched_s": 1.0}, "ac"),
+        ({"min_matched_s": 1.1}, "abcd"),
+        ({"min_matched_s": 1.1, "keep_unheard": True}, "abcde"),
+        ({"min_matched_share": 0.25}, "ac"),
+        ({"min_matched_share": 0.3}, "abcd"),
     ],
 )
 def test_a_policy_chooses_what_goes(tmp_path, policy, kept):
@@ -426,9 +446,39 @@ def test_a_policy_chooses_what_goes(tmp_path, policy, kept):
     cleaned = clean_corpus(scan, tmp_path / "out", CleanPolicy(**policy))
     assert [item[-5] for item in items(tmp_path / "out" / "s.tar")] == list(kept)
     assert cleaned.kept == len(kept)
-    assert cleaned.kept_unscanned == ("e" in kept)
+    assert (cleaned.kept_unheard, cleaned.dropped_unheard) == (("e" in kept), ("e" not in kept))
     about = json.loads((tmp_path / "out" / "clean.json").read_text())
     assert (about["kept"], about["policy"]["min_matched_s"]) == (len(kept), policy.get("min_matched_s", 0.0))
+
+
+IGNORED = "1 match left out by ignore list, line 2: a false alarm; settled (by Ann, until 2027-01-01)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "stays"),
+    [
+        ({}, True),
+        ({"error": IGNORED}, True),
+        ({"error": f"stops after 1.00 s of 4.00 s; {IGNORED}", "scanned_s": 1.0}, False),
+        ({"error": "has 2 audio tracks, of which the first was scanned"}, False),
+        ({"error": "stops after 1.00 s", "status": "review", "matches": 1}, False),  # not even redacted
+        ({"error": "not decodable", "status": "error"}, False),
+        ({"error": "9,000 bytes; asked for are 10 or less", "status": "skipped", "duration_s": None}, False),
+        ({"error": "1.000 s of audio; nothing under 2.08 s can be matched", "status": "skipped"}, True),
+        ({"error": "left out by ignore list, line 3: ours (by Ann, without an end)", "status": "skipped"}, True),
+    ],
+)
+def test_what_was_not_heard_is_not_cleared(tmp_path, changes, stays):
+    tar_with(tmp_path / "s.tar", ["a", "b"])
+    scan = scan_of(tmp_path / "s.tar", tmp_path / "scan", {"b.wav": "review"})
+    rows = [dataclasses.replace(item_row("s.tar/x/a.wav", "unmatched"), **changes), item_row("s.tar/x/b.wav", "review")]
+    others = [row for row in (scan / "items.jsonl").read_bytes().splitlines(keepends=True) if b".wav" not in row]
+    (scan / "items.jsonl").write_bytes(b"".join([*map(row_to_json, rows), *others]))
+    matched = [match_row(row.item, "review", 1.0, 2.0) for row in rows if row.matches]
+    (scan / "matches.jsonl").write_bytes(b"".join(map(row_to_json, matched)))
+    cleaned = clean_corpus(scan, tmp_path / "out", CleanPolicy(redact="silence"))
+    assert ("s.tar/x/a.wav" in items(tmp_path / "out" / "s.tar")) == stays
+    assert cleaned.dropped_unheard == (not stays)
 
 
 def test_what_the_scan_does_not_know_goes(tmp_path):

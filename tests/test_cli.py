@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import json
-import logging
 from datetime import date
 
 import click
@@ -23,15 +22,6 @@ from .small_catalog import USE, excerpt, registry, run_earmark, small_catalog
 from .test_scan_report import match
 
 STATUSES = ("unmatched", "licensed", "unlicensed", "review", "error", "skipped")
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before():
-    ours = logging.getLogger("earmark")
-    before = ours.handlers, ours.propagate, ours.level
-    yield
-    ours.handlers, ours.propagate = before[:2]
-    ours.setLevel(before[2])
 
 
 def commands(command=main, path=()):

@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.ipc
 import pyarrow.parquet as pq
 import pytest
 import soundfile
@@ -218,6 +219,77 @@ def test_parquet_with_nested_and_several_columns(folder, listener, reference, tm
     assert_same(tmp_path / "t.parquet", listener, reference, both, audio_columns=("raw", "sample.sound"))
     (refused,) = listed(tmp_path / "t.parquet", audio_columns=("audio",))
     assert refused.error == "--audio-column audio: not a column of bytes; the ones that are: sample.sound, raw"
+
+
+CONVERSATION = pa.list_(pa.struct([("role", pa.string()), ("audio", AUDIO_STRUCT)]))
+
+
+def conversations(folder):
+    """Rows of turns with audio; a null, an empty list, a turn without a struct and one with a name alone."""
+    data = songs(folder)
+
+    def turn(name, path=None):
+        return {"role": "user", "audio": {"bytes": name and data[name], "path": path}}
+
+    rows = [
+        [turn("azum", "azum.flac"), turn("chaos")],
+        None,
+        [],
+        [turn(None, "azum.flac"), {"role": "x", "audio": None}, turn("azum", "again.flac")],
+    ]
+    return pa.table({"id": ["a", "b", "c", "d"], "turns": pa.array(rows, CONVERSATION)})
+
+
+HEARD_IN_TURNS = {
+    "#0/turns[0].audio/azum.flac": "azum",
+    "#0/turns[1].audio": "chaos",
+    "#3/turns[0].audio/azum.flac": "azum",
+    "#3/turns[2].audio/again.flac": "azum",
+}
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_lists_of_audio(folder, listener, reference, tmp_path, form):
+    shutil.copy(folder / "azum.flac", tmp_path / "azum.flac")
+    table, path = conversations(folder), tmp_path / f"t.{form}"
+    if form == "parquet":
+        pq.write_table(table, path, row_group_size=3)
+    else:
+        with pa.ipc.new_stream(path, table.schema) as writer:
+            writer.write_table(table, max_chunksize=3)
+    expected = {f"t.{form}{item_id}": name for item_id, name in HEARD_IN_TURNS.items()}
+    for wanted in ((), ("turns[].audio",), ("turns.audio",)):
+        entries = listed(path, audio_columns=wanted)
+        of_id = {entry.id: entry for entry in entries}
+        assert len(of_id) == len(entries)
+        assert {of_id.pop(f"t.{form}#{row}/turns[].audio").reason for row in (1, 2)} == {"an empty list"}
+        nothing = of_id.pop(f"t.{form}#3/turns[1].audio")  # of Parquet only names are read to list it
+        if form == "parquet":
+            assert listener.listen(nothing).problem.words == "the row has neither bytes nor a path"
+        else:
+            assert nothing.reason == "the row has neither bytes nor a path"
+        assert list(of_id) == list(expected)
+        for item in of_id.values():
+            assert heard(listener, item) == reference[expected[item.id]], item.id
+
+
+def test_lists_of_bytes_and_lists_in_lists(folder, listener, reference, tmp_path):
+    data = songs(folder)
+    plain = pa.array([[data["chaos"], data["azum"]], [None]], pa.list_(pa.binary()))
+    deep = pa.array([[[{"bytes": data["azum"], "path": "x"}], []], []], pa.list_(pa.large_list(AUDIO_STRUCT)))
+    fixed = pa.array([[1.0, 2.0], [3.0, 4.0]], pa.list_(pa.float32(), 2))
+    notes = pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int8()))
+    table = pa.table({"fixed": fixed, "notes": notes, "plain": plain, "deep": deep})
+    pq.write_table(table, tmp_path / "t.parquet")
+    (heard_deep,) = items(tmp_path / "t.parquet")
+    assert heard_deep.id == "t.parquet#0/deep[0][0]/x"
+    assert heard(listener, heard_deep) == reference["azum"]
+    assert [entry.id for entry in others(tmp_path / "t.parquet")] == ["t.parquet#0/deep[1][]", "t.parquet#1/deep[][]"]
+    first, second, null = items(tmp_path / "t.parquet", audio_columns=("plain",))
+    assert [first.id, second.id, null.id] == [f"t.parquet#{row}/plain[{k}]" for row, k in ((0, 0), (0, 1), (1, 0))]
+    assert heard(listener, first) == reference["chaos"]
+    assert heard(listener, second) == reference["azum"]
+    assert listener.listen(null).problem.words == "the row has neither bytes nor a path"
 
 
 def test_rows_that_refer_to_files(folder, listener, reference, tmp_path):

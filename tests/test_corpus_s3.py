@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+import re
 import subprocess
 import sys
 import tarfile
@@ -15,6 +16,7 @@ import soundfile
 
 from .s3_server import BreakingProxy, environment, request, s3_server, web_server
 from .small_catalog import earmark_command, excerpt, items_of, small_catalog
+from .test_scan_resume import bytes_written, check_same, scan_until_killed
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Lists a corpus, reads all of it, and prints id -> digest or words.
@@ -217,3 +219,63 @@ def test_a_scan_of_a_bucket_is_that_of_the_folder(server, tmp_path):
     assert scans["bucket"] == scans["local"]
     assert scans["tar"] == scans["local"]
     assert {row["status"] for row in scans["local"].values()} == {"review", "error"}
+
+
+def scan_arguments(place, out):
+    return [place, "--catalog", small_catalog(), "--out", out, "--resume", "--effort", "fast"]
+
+
+def run_scan(place, out, endpoint, *options):
+    command = earmark_command("scan", *scan_arguments(place, out), *options)
+    environ = environment(endpoint)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=600, check=False)
+
+
+def test_killed_and_resumed_while_the_server_breaks_off(server, tmp_path):
+    """Folders, a tar and a table of a bucket: the same bytes as of a scan that nothing befell."""
+    assert run_scan("s3://music", tmp_path / "whole", server).returncode == 4  # z.wav is noise
+    total = bytes_written(tmp_path / "whole")
+    with BreakingProxy(server, after_bytes=250_000, n_breaks=8) as proxy:
+        for share in (0.4, 0.4):
+            arguments, environ = scan_arguments("s3://music", tmp_path / "out"), environment(proxy.endpoint)
+            assert not scan_until_killed(int(share * total), *arguments, env=environ)
+        n_done = (tmp_path / "out" / "items.jsonl").read_bytes().count(b"\n")
+        assert 0 < n_done < (tmp_path / "whole" / "items.jsonl").read_bytes().count(b"\n")
+        assert run_scan("s3://music", tmp_path / "out", proxy.endpoint, "--jobs", "2").returncode == 4
+        assert proxy.n_broken == 8
+    check_same(tmp_path / "out", tmp_path / "whole")
+
+
+def test_an_object_that_was_replaced_is_noticed_by_its_etag(server, tmp_path):
+    """Of the same size, and not read again: a bucket says what its objects are."""
+    data = songs()["b.flac"]
+    for name in ("1.flac", "2.flac"):
+        request(server, f"music/replaced/{name}", data, "PUT")
+    assert run_scan("s3://music/replaced", tmp_path / "out", server).returncode == 0
+    assert run_scan("s3://music/replaced", tmp_path / "out", server).returncode == 0
+    request(server, "music/replaced/2.flac", data[:-9] + b"other end", "PUT")
+    refused = run_scan("s3://music/replaced", tmp_path / "out", server)
+    assert refused.returncode == 2
+    words = r"'2\.flac' had the ETag [0-9a-f]{32} and has [0-9a-f]{32}; scan into a new folder"
+    assert re.search(words, " ".join(refused.stderr.split())), refused.stderr
+
+
+@pytest.mark.long
+def test_a_server_that_goes_away_stops_the_scan_and_loses_nothing(tmp_path):
+    """Each item is tried for a minute, and after some in a row that cannot be had the rest is left to a resume."""
+    data = songs()["b.flac"]
+    with s3_server() as endpoint, BreakingProxy(endpoint, after_bytes=1 << 30, n_breaks=0) as proxy:
+        request(endpoint, "music", method="PUT")
+        for n in range(6):
+            request(endpoint, f"music/{n}.flac", data, "PUT")
+        assert run_scan("s3://music", tmp_path / "whole", endpoint).returncode == 0
+        proxy.away_after = 2.5 * len(data)
+        stopped = run_scan("s3://music", tmp_path / "out", proxy.endpoint, "--jobs", "1")
+        assert stopped.returncode == 4, stopped.stderr
+        summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+        assert summary["stopped_by"] == "a server that cannot be reached"
+        assert list(items_of(tmp_path / "out")) == ["0.flac", "1.flac"]
+        proxy.away_after = None
+        resumed = run_scan("s3://music", tmp_path / "out", proxy.endpoint, "--jobs", "2")
+        assert resumed.returncode == 0, resumed.stderr
+    check_same(tmp_path / "out", tmp_path / "whole")

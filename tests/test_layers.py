@@ -22,6 +22,7 @@ ROWS = {
     "scan": 6,
     "report": 7,
     "audit": 7,
+    "exchange": 8,
     "huggingface": 7,
     "ray": 8,
     "service": 8,
@@ -39,8 +40,8 @@ OWNERS = {
     "soxr": {"audio"},
     "braceexpand": {"corpus"},
     "fsspec": {"corpus"},
-    # DESIGN.md says corpus; reports are written as Parquet as well, and the datasets of others are Arrow tables.
-    "pyarrow": {"corpus", "huggingface", "ray", "report"},
+    # DESIGN.md says corpus; reports and packs hold Parquet as well, and the datasets of others are Arrow tables.
+    "pyarrow": {"corpus", "exchange", "huggingface", "ray", "report"},
     "scipy": {"fingerprint"},
     "numba": {"fingerprint", "catalog", "matching"},
     "faiss": {"catalog"},
@@ -51,7 +52,8 @@ OWNERS = {
     "c2pa": {"rights"},
     "ray": {"ray", "scan"},
     "jinja2": {"report"},
-    "cryptography": {"audit"},
+    "cryptography": {"audit", "exchange"},
+    "pyrage": {"exchange"},
     "rfc3161_client": {"audit"},
     "rfc8785": {"audit"},
     "securesystemslib": {"audit"},

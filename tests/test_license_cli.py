@@ -57,7 +57,7 @@ def test_from_templates_to_a_decision(run, tmp_path):
     found = json.loads(result.stdout)
     assert (found["status"], found["grant_id"]) == ("unlicensed", None)
     assert "is for Model 1 only, not Model 2; reservation R-1" in found["reason"]
-    assert found["holders"][1] == {"rightsholder": "John Roe", "share": "50%"}
+    assert found["holders"][1] == {"rightsholder": "John Roe", "share": "50%", "territories": ["Worldwide"]}
     assert found["use"]["as_of"] == "2026-11-01"
     assert found["registry"]["title"] == "Intro"
     assert len(found["runners_up"]) == 1

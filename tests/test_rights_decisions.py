@@ -10,7 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earmark.errors import ParameterError
-from earmark.rights import Grant, Recording, Reservation, Use, decide, holders_of, make_registry, read_registry
+from earmark.rights import (
+    PERMISSIONS,
+    Grant,
+    Recording,
+    Reservation,
+    Use,
+    decide,
+    holders_of,
+    make_registry,
+    read_registry,
+)
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.rewriting import rewritten
 from earmark.rights.splitting import Part, put_together
@@ -343,6 +353,7 @@ def test_who_holds_a_recording(registry_of):
         # the registry knows what the catalog does not
         ({"label": "Foo"}, [{"label": "Foo"}], {"track_id": "t1"}, "licensed", "label Foo"),
         ({"label": "Foo"}, [{"label": "Foo"}], {"isrc": "gb-aye-68-00011"}, "licensed", "label Foo"),
+        ({}, [{"track_id": "T1"}], {"isrc": "gb-aye-68-00011"}, "licensed", "track id T1"),
         ({"upc": ("0036000291452",)}, [{"upc": "0036000291452"}], {"track_id": "t1"}, "licensed", "UPC 0036000291452"),
         # they contradict each other
         ({"label": "Foo"}, [{"label": "Foo"}], {"track_id": "t1", "label": "Bar"}, "review", "if its ISRC is"),
@@ -382,6 +393,71 @@ def test_holders_by_track_ids_that_the_catalog_does_not_use(registry_of, second,
     found = decide(Recording(track_id="album/01.flac", isrc="GBAYE6800011"), registry, USE)
     assert found.status == status, found.reason
     assert holders_of(registry, Recording(isrc="GBAYE6800011")) == (("Jane", Fraction(1)),)
+
+
+@pytest.mark.parametrize(("granted", "status"), [(("a",), "review"), (("a", "b"), "licensed")])
+def test_an_isrc_of_several_tracks(registry_of, granted, status):
+    facts = [RecordingEntry(track_id=track_id, isrc="GBAYE6800011") for track_id in ("a", "b")]
+    registry = registry_of(*facts, *[grant(f"G{each}", track_id=each) for each in granted])
+    found = decide(Recording(isrc="GBAYE6800011"), registry, USE)
+    assert found.status == status, found.reason
+    assert (", if its track id is b," in found.reason.replace("; or if", ", if")) == (status == "review")
+
+
+def test_who_must_allow_it_depends_on_the_territory(registry_of):
+    ours, theirs = frozenset({"US", "CA"}), frozenset({"DE", "FR"})
+    registry = registry_of(
+        replace(JANE, share=Fraction(1), territories=ours),
+        replace(JANE, territories=theirs),
+        replace(JOHN, territories=theirs),
+        grant("G1", rightsholder="Jane"),
+        grant("G2", rightsholder="John", territories=frozenset({"FR"})),
+    )
+    found = {
+        territory: decide(CATALOG, registry, replace(USE, territory=territory))
+        for territory in ("US", "CA", "FR", "DE", "JP", None)
+    }
+    statuses = {territory: each.status for territory, each in found.items()}
+    # nobody is named to hold it in Japan
+    assert statuses == {"US": "licensed", "CA": "licensed", "FR": "licensed"} | dict.fromkeys(
+        ["JP", None], "review"
+    ) | {"DE": "unlicensed"}
+    assert "every holder allows it: Jane (50%): grant G1" in found["FR"].reason
+    assert found[None].reason.startswith("cannot be decided without the territory: in AD, ")
+    assert "; or in CA, grant G1 allows" in found[None].reason
+    half = replace(USE, territory="DE", sufficient_share=Fraction(1, 2))
+    assert decide(CATALOG, registry, half).status == "licensed"
+    everywhere = decide(CATALOG, registry_of(grant("G3", label="Foo")), replace(USE, territory=None))
+    # a grant that names no holder speaks for all of them, wherever they hold it
+    assert (everywhere.status, everywhere.grant_id) == ("licensed", "G3")
+    assert everywhere.reason.startswith("whatever the territory: such as in AD, grant G3 allows ")
+
+
+PLACES = [frozenset({"US"}), frozenset({"DE", "FR"}), frozenset({"US", "DE"}), COUNTRIES]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from(["Jane", "John", "Ann"]), st.sampled_from([50, 100]), st.sampled_from(PLACES))),
+    st.lists(
+        st.tuples(st.sampled_from(["Jane", "John"]), st.sampled_from(PERMISSIONS), st.sampled_from(PLACES)), max_size=3
+    ),
+)
+def test_a_missing_territory_is_the_agreement_of_all(tmp_path_factory, held, granted):
+    path = tmp_path_factory.mktemp("r") / "rights.registry"
+    with rewritten(path, wait_s=0) as connection:
+        store = Store(connection)
+        store.add_source(SourceFile(name="made.csv", sha256="0" * 64, format="csv"))
+        for name, share, places in held:  # what would be more than the whole is refused
+            store.put(Holding(track_id="t1", rightsholder=name, share=Fraction(share, 100), territories=places))
+        for at, (holder, permission, places) in enumerate(granted):
+            store.put(grant(f"G{at}", rightsholder=holder, permission=permission, territories=places))
+    registry = read_registry(path)
+    statuses = {
+        decide(CATALOG, registry, replace(USE, territory=country)).status for country in ("US", "DE", "FR", "JP")
+    }
+    found = decide(CATALOG, registry, replace(USE, territory=None))
+    assert found.status == (statuses.pop() if len(statuses) == 1 else "review"), found.reason
 
 
 def test_holders_by_an_isrc_beside_a_track_id(registry_of):

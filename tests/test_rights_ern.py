@@ -2,6 +2,7 @@
 
 import sqlite3
 import tracemalloc
+from dataclasses import replace
 from datetime import date
 from fractions import Fraction
 
@@ -11,105 +12,7 @@ from earmark.rights import Recording, Use, decide, holders_of, read_registry
 from earmark.rights.importing import ImportOptions, import_files
 from earmark.rights.use_types import UseMeaning
 
-USE_TYPES = {
-    "AiTraining": UseMeaning(scope="ai_training"),
-    "PADPIDA2014021501L:AiTraining": UseMeaning(scope="ai_generative_training"),
-    "NoMining": UseMeaning(scope="data_mining", permission="not_allowed"),
-    "Inference": UseMeaning(scope="ai_inference", permission="constrained", constraints="no voices"),
-}
-LABEL = "<PartyId>PADPIDA2014021501L</PartyId><PartyName><FullName>Small Label</FullName></PartyName>"
-ACME = "<PartyId>PADPIDA2020010102X</PartyId><PartyName><FullName>Acme AI</FullName></PartyName>"
-HEADER = (
-    f"<MessageHeader><MessageThreadId>T</MessageThreadId><MessageId>MSG-1</MessageId><MessageSender>{LABEL}</MessageSender>"
-    f"<MessageRecipient>{ACME}</MessageRecipient></MessageHeader>"
-)
-PARTIES = (
-    "<PartyList><Party><PartyReference>P1</PartyReference><PartyId><DPID>PADPIDA2014021501L</DPID></PartyId><PartyName>"
-    "<FullName>Small Label</FullName></PartyName></Party><Party><PartyReference>P2</PartyReference><PartyName>"
-    "<FullName>Jane Doe</FullName></PartyName></Party></PartyList>"
-)
-STREAMS = (
-    "<DealTerms><TerritoryCode>Worldwide</TerritoryCode><ValidityPeriod><StartDate>2020-01-01</StartDate></ValidityPeriod>"
-    "<CommercialModelType>SubscriptionModel</CommercialModelType><UseType>OnDemandStream</UseType>"
-    "<UseType>ConditionalDownload</UseType></DealTerms>"
-)
-
-
-def controllers(*shares):
-    return "".join(
-        f"<ResourceRightsController><RightsControllerPartyReference>{party}</RightsControllerPartyReference>"
-        f"<RightSharePercentage>{share}</RightSharePercentage></ResourceRightsController>"
-        for party, share in shares
-    )
-
-
-def recording(ref="A1", isrc="GBAYE6800011", more=""):
-    return (
-        f"<SoundRecording><ResourceReference>{ref}</ResourceReference><Type>MusicalWorkSoundRecording</Type>"
-        f"<SoundRecordingEdition><ResourceId><ISRC>{isrc}</ISRC></ResourceId><PLine><Year>2026</Year>"
-        "<PLineText>2026 Small Label</PLineText></PLine></SoundRecordingEdition>"
-        "<WorkId><ISWC>T0345246801</ISWC></WorkId>"
-        f"<DisplayTitleText>Song &amp; {ref}</DisplayTitleText><DisplayArtistName>The Band</DisplayArtistName>{more}"
-        "<Duration>PT3M35.2S</Duration></SoundRecording>"
-    )
-
-
-def release(ref="R0", upc="036000291452", resources=("A1",)):
-    members = "".join(f"<ReleaseResourceReference>{each}</ReleaseResourceReference>" for each in resources)
-    icpn = f"<ICPN>{upc}</ICPN>" if upc else "<ProprietaryId>x</ProprietaryId>"
-    return (
-        f"<Release><ReleaseReference>{ref}</ReleaseReference><ReleaseId>{icpn}</ReleaseId><ReleaseLabelReference>P1"
-        f"</ReleaseLabelReference><ResourceGroup><ResourceGroupContentItem>{members}</ResourceGroupContentItem>"
-        "</ResourceGroup></Release>"
-    )
-
-
-def terms(use_types='<UseType UserDefinedValue="AiTraining">UserDefined</UseType>', where=None, when=None, more=""):
-    where = "<TerritoryCode>US</TerritoryCode><TerritoryCode>CA</TerritoryCode>" if where is None else where
-    when = "<StartDate>2026-01-01</StartDate><EndDate>2026-12-31</EndDate>" if when is None else when
-    return (
-        f"<DealTerms>{where}<ValidityPeriod>{when}</ValidityPeriod><CommercialModelType UserDefinedValue='FlatFee'>"
-        f"UserDefined</CommercialModelType>{use_types}{more}</DealTerms>"
-    )
-
-
-def message(*, recordings=None, releases=None, deals=(STREAMS,), refs=("R0",), version="43", root="NewReleaseMessage"):
-    recordings = recording() if recordings is None else recordings
-    releases = release() if releases is None else releases
-    references = "".join(f"<DealReleaseReference>{ref}</DealReleaseReference>" for ref in refs)
-    dealt = "".join(f"<Deal>{deal}</Deal>" for deal in deals)
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<ern:{root} xmlns:ern="http://ddex.net/xml/ern/{version}">{HEADER}'
-        f"{PARTIES}<ResourceList>{recordings}<Image><ResourceReference>A9</ResourceReference></Image></ResourceList>"
-        f"<ReleaseList>{releases}</ReleaseList><DealList><ReleaseDeal>{references}{dealt}</ReleaseDeal></DealList>"
-        f"</ern:{root}>"
-    )
-
-
-V382 = f"""<?xml version="1.0" encoding="UTF-8"?>
-<ern:NewReleaseMessage xmlns:ern="http://ddex.net/xml/ern/382" MessageSchemaVersionId="ern/382">
-{HEADER}
-<ResourceList><SoundRecording><SoundRecordingId><ISRC>GB-AYE-68-00011</ISRC></SoundRecordingId>
-<IndirectSoundRecordingId><ISWC>T-034.524.680-1</ISWC></IndirectSoundRecordingId>
-<ResourceReference>A1</ResourceReference><ReferenceTitle><TitleText>Song</TitleText></ReferenceTitle>
-<Duration>PT0H3M35S</Duration>
-<SoundRecordingDetailsByTerritory><TerritoryCode>Worldwide</TerritoryCode>
-<DisplayArtist><PartyName><FullName>The Band</FullName></PartyName></DisplayArtist>
-<DisplayArtist><PartyName><FullName>A Guest</FullName></PartyName></DisplayArtist>
-<RightsController>{LABEL}<RightSharePercentage>100</RightSharePercentage></RightsController>
-<PLine><Year>2026</Year><PLineText>2026 Small Label</PLineText></PLine></SoundRecordingDetailsByTerritory>
-<SoundRecordingDetailsByTerritory><TerritoryCode>FR</TerritoryCode>
-<RightsController><PartyName><FullName>French Label</FullName></PartyName></RightsController>
-</SoundRecordingDetailsByTerritory></SoundRecording></ResourceList>
-<ReleaseList><Release IsMainRelease="true"><ReleaseId><ICPN IsEan="false">036000291452</ICPN></ReleaseId>
-<ReleaseReference>R0</ReleaseReference><ReleaseResourceReferenceList><ReleaseResourceReference>A1
-</ReleaseResourceReference></ReleaseResourceReferenceList><ReleaseDetailsByTerritory><TerritoryCode>Worldwide
-</TerritoryCode><LabelName>Small Label</LabelName></ReleaseDetailsByTerritory></Release></ReleaseList>
-<DealList><ReleaseDeal><DealReleaseReference>R0</DealReleaseReference><Deal><DealTerms>
-<CommercialModelType>SubscriptionModel</CommercialModelType><Usage><UseType>Stream</UseType>
-<UseType Namespace="X" UserDefinedValue="AiTraining">UserDefined</UseType></Usage><TerritoryCode>Worldwide
-</TerritoryCode><ValidityPeriod><StartDate>2026-01-01</StartDate></ValidityPeriod></DealTerms></Deal></ReleaseDeal>
-</DealList></ern:NewReleaseMessage>"""
+from .ern_messages import STREAMS, USE_TYPES, V382, controllers, message, recording, release, terms
 
 
 @pytest.fixture
@@ -163,10 +66,25 @@ def test_a_message_of_version_3_8_2(take):
     (entry,) = registry.recordings.recordings(None, "GBAYE6800011")
     assert (entry.title, entry.artists, entry.label) == ("Song", "The Band, A Guest", "Small Label")
     assert (entry.iswc, entry.upc, entry.duration_s) == ("T0345246801", ("0036000291452",), 215.0)
-    assert holders_of(registry, Recording(isrc="GBAYE6800011")) == (("Small Label", Fraction(1)),)
+    assert holders_of(registry, Recording(isrc="GBAYE6800011"), "US") == (("Small Label", Fraction(1)),)
+    assert holders_of(registry, Recording(isrc="GBAYE6800011"), "FR") == (("French Label", Fraction(1)),)
     (grant,) = registry.grants
-    assert (grant.scope, grant.upc, grant.valid_from) == ("ai_training", "0036000291452", date(2026, 1, 1))
+    assert (grant.scope, grant.valid_from) == ("ai_training", date(2026, 1, 1))
     assert "Stream (1)" in notices[0]
+    # what the sender grants worldwide is its own part, which in France is nothing
+    assert (grant.upc, grant.isrc, grant.rightsholder) == (None, "GBAYE6800011", "Small Label")
+    use = Use(licensee="Acme AI", scope="ai_training", as_of=date(2026, 11, 1))
+    found = {
+        territory: decide(Recording(isrc="GBAYE6800011"), registry, replace(use, territory=territory))
+        for territory in ("US", "FR", None)
+    }
+    assert {territory: each.status for territory, each in found.items()} == {
+        "US": "licensed",
+        "FR": "unlicensed",
+        None: "review",
+    }
+    assert "cannot be decided without the territory: in AD, grant PADPIDA" in found[None].reason
+    assert "; or in FR, no grant to Acme AI covers the recording (ISRC GBAYE6800011, " in found[None].reason
 
 
 @pytest.mark.parametrize("use", ["ai_training", "ai_generative_training", "data_mining", "ai_inference"])
@@ -324,12 +242,22 @@ BILLION_LAUGHS = (
         ),
         (message().encode().replace(b"The Band", b"The B\xe9nd"), "is no well-formed XML"),
         (
-            message(root="PurgeReleaseMessage"),
-            "the root is PurgeReleaseMessage of namespace http://ddex.net/xml/ern/43",
+            message(root="CatalogListMessage"),
+            "the root is CatalogListMessage of namespace http://ddex.net/xml/ern/43",
+        ),
+        (message().replace("MessageHeader>", "Header>"), "Header comes before any MessageHeader; expected that first"),
+        (
+            message().replace("2026-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
+            "line 2: MessageCreatedDateTime is '0001-01-01T00:00:00+14:00'; expected a date and time",
+        ),
+        (
+            message().replace("2026-01-01T00:00:00Z", "yesterday"),
+            "line 2: MessageCreatedDateTime is 'yesterday'; expected a date and time",
         ),
         (
             message(version="411"),
-            "of namespace http://ddex.net/xml/ern/411; expected a NewReleaseMessage of DDEX ERN 4.3",
+            "of namespace http://ddex.net/xml/ern/411; expected a NewReleaseMessage or "
+            "PurgeReleaseMessage of DDEX ERN 4.3 or 3.8.2",
         ),
         ("<html><body/></html>", "the root is html of namespace none"),
     ],

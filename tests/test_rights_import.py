@@ -413,6 +413,53 @@ def test_shares_beyond_the_whole_are_refused(registry, write):
     assert report.added == {"holdings": 5}
 
 
+def test_shares_by_territory(registry, write):
+    head = "track_id,rightsholder,share,territories,excluded_territories\n"
+    rows = (
+        "t1,Jane,100,Worldwide,DE AT\nt1,John,60,DE AT,\nt1,Ann,40,DE,\nt1,Bob,50,AT DE,\nt1,Jane,1,FR,\nt1,X,1,FR,\n"
+    )
+    report, refused = take(registry, write("holdings.csv", head + rows))
+    assert report.added == {"holdings": 3}
+    assert [words.split(", ", 1)[1] for words in refused] == [
+        "line 5, column share: with 50% for Bob the shares of t1 in AT add up to 110.00%; expected 100% or less",
+        "line 6, column share: the holding of t1 is in the registry already (from holdings.csv) with '100%', got '1%'; "
+        "--replace takes the new one",
+        "line 7, column share: with 1% for X the shares of t1 in FR add up to 101.00%; expected 100% or less",
+    ]
+    found = {
+        territory: holders_of(read_registry(registry), Recording(track_id="T1"), territory)
+        for territory in ("FR", "AT", "DE", None)
+    }
+    assert found["FR"] == (("Jane", Fraction(1)),)
+    assert found["AT"] == (("John", Fraction(3, 5)),)
+    assert found["DE"] == (("John", Fraction(3, 5)), ("Ann", Fraction(2, 5)))
+    assert found[None] == ()  # nobody has a part of it everywhere
+    new = write("new.csv", head + "t1,Jane,100,Worldwide,DE AT FR\nt1,Ann,40,DE AT,\nt1,Jane,90,DE,\n")
+    report, refused = take(registry, new, replace=True)
+    assert report.replaced == {"holdings": 2}
+    assert "with 90% for Jane the shares of t1 in DE add up to 190.00%" in refused[0]
+    report, _ = take(registry, write("again.csv", head + "t1,Jane,100,Worldwide,AT DE FR\n"))
+    assert report.known == {"holdings": 1}
+
+
+def test_a_grant_is_withdrawn_by_its_row_with_the_day(registry, write):
+    head = "grant_id,licensee,scope,permission,label,territories,withdrawn_on\n"
+    row = "G1,Acme AI,ai_training,allowed,Foo,US,"
+    take(registry, write("one.csv", f"{head}{row}\n"))
+    report, refused = take(registry, write("two.csv", f"{head}{row}2026-06-01\n"))
+    assert (report.replaced, refused) == ({"grants": 1}, [])
+    # the row without the day does not undo it, and another day is a contradiction
+    report, refused = take(registry, write("three.csv", f"{head}{row}\n"))
+    assert (report.known, refused) == ({"grants": 1}, [])
+    _, refused = take(registry, write("four.csv", f"{head}{row}2026-07-01\n"))
+    assert "column withdrawn_on: grant G1 is in the registry already (from one.csv) with '2026-06-01'" in refused[0]
+    use = Use(licensee="Acme AI", scope="ai_training", territory="US", as_of=date(2026, 5, 31))
+    recording, opened = Recording(label="Foo"), read_registry(registry)
+    assert decide(recording, opened, use).status == "licensed"
+    found = decide(recording, opened, replace(use, as_of=date(2026, 6, 1)))
+    assert (found.status, found.reason) == ("unlicensed", "grant G1 allows it but was withdrawn on 2026-06-01")
+
+
 @pytest.mark.parametrize(
     ("rows", "words", "left"),
     [
@@ -479,6 +526,24 @@ def test_overlapping_validity_is_told(registry, write, row, words):
             take(other, write("one.csv", GRANTS + GOOD + row.replace("G2", "G3")), strict=True)
 
 
+@pytest.mark.parametrize(
+    ("row", "differs"),
+    [
+        ("G2,acme ai,ai_training,not_allowed,foo,Worldwide,,,G1\n", None),
+        ("G2,*,ai_training,not_allowed,foo,Worldwide,,,G1\n", None),
+        ("G2,Other,ai_inference,allowed,Foo,CA,,,G1\n", "licensee, scope, territories"),
+        ("G2,Acme AI,ai_training,allowed,Bar,Worldwide,,,G1\n", "label"),
+    ],
+)
+def test_a_successor_that_leaves_something_out_is_told(registry, write, row, differs):
+    take(registry, write("one.csv", GRANTS + GOOD))
+    report, refused = take(registry, write("two.csv", GRANTS + row))
+    assert refused == []
+    told = [notice for notice in report.notices if "supersedes" in notice]
+    assert len(told) == (differs is not None)
+    assert differs is None or f"G2 supersedes G1 as a whole but differs from it in {differs}: what only G1" in told[0]
+
+
 def test_two_exclusive_grants_are_told(registry, write):
     header = GRANTS.replace("label", "exclusive,label")
     rows = "G1,Acme,ai_training,allowed,yes,Foo,US,,,\nG2,Rival,ai_training,allowed,,Foo,US,,,\n"
@@ -494,7 +559,7 @@ def test_a_registry_of_a_newer_version_is_left_alone(registry, write):
     with contextlib.closing(sqlite3.connect(registry)) as connection:
         connection.execute("PRAGMA user_version = 7")
     before = registry.read_bytes()
-    words = "schema version 7, written by a newer version of Earmark; this one knows up to 1"
+    words = f"schema version 7, written by a newer version of Earmark; this one knows up to {len(MIGRATIONS)}"
     with pytest.raises(RegistryVersionError, match=words):
         read_registry(registry)
     with pytest.raises(RegistryVersionError, match=words):
@@ -508,7 +573,7 @@ def test_a_registry_of_a_newer_version_is_left_alone(registry, write):
 def test_an_older_registry_is_brought_up_to_date(registry, write):
     take(registry, write("grants.csv", GRANTS + GOOD))
     later = (*MIGRATIONS, "ALTER TABLE grants ADD COLUMN notes TEXT;")
-    old = r"schema version 1, expected 2; .earmark license import"
+    old = r"schema version 2, expected 3; .earmark license import"
     with contextlib.closing(sqlite3.connect(registry)) as connection, pytest.raises(RegistryVersionError, match=old):
         check_version(connection, registry, later)
     with rewritten(registry, wait_s=0, migrations=later):
@@ -516,7 +581,24 @@ def test_an_older_registry_is_brought_up_to_date(registry, write):
     with contextlib.closing(sqlite3.connect(registry)) as connection:
         check_version(connection, registry, later)
         assert connection.execute("SELECT grant_id, notes FROM grants").fetchall() == [("G1", None)]
-        assert migrate(connection, registry, later) == 2
+        assert migrate(connection, registry, later) == 3
+
+
+def test_a_registry_of_version_1_keeps_its_facts(registry, write):
+    with rewritten(registry, wait_s=0, migrations=MIGRATIONS[:1]) as connection:
+        connection.execute("INSERT INTO sources VALUES (1, 'old.csv', 'ab', 'csv', NULL, '2026-01-01')")
+        columns = "track_id, rightsholder, share, track_key, holder_key, source_id, line"
+        connection.execute(f"INSERT INTO holdings ({columns}) VALUES ('T1', 'Jane', '60%', 't1', 'jane', 1, 2)")
+        columns = "grant_id, licensee, scope, permission, label, territories, source_id, line"
+        values = "('G1', 'A', 'ai_training', 'allowed', 'Foo', 'US', 1, 2)"
+        connection.execute(f"INSERT INTO grants ({columns}) VALUES {values}")
+    with pytest.raises(RegistryVersionError, match=r"schema version 1, expected 2; .earmark license import"):
+        read_registry(registry)
+    holding = write("holdings.csv", "track_id,rightsholder,share\nT1,Jane,60\nT1,John,40\n")
+    report, refused = take(registry, holding, write("grants.csv", GRANTS + "G1,A,ai_training,allowed,Foo,US,,,\n"))
+    assert (refused, report.known, report.added) == ([], {"holdings": 1, "grants": 1}, {"holdings": 1})
+    found = holders_of(read_registry(registry), Recording(track_id="T1"), "US")
+    assert found == (("Jane", Fraction(3, 5)), ("John", Fraction(2, 5)))
 
 
 def test_a_migration_that_fails_leaves_the_old_file(registry, write):

@@ -132,6 +132,35 @@ def test_a_superseded_grant_is_out_of_force_while_its_successor_is_within_its_da
     assert found.grant_id == {"licensed": "G2", "unlicensed": "G1"}.get(status)
 
 
+@pytest.mark.parametrize(
+    ("permission", "status", "reason"),
+    [
+        ("not_allowed", "unlicensed", "grant G1 forbids ai_training"),
+        ("constrained", "unlicensed", "but was superseded by grant G2, which ended on 2026-10-31"),
+        ("allowed", "unlicensed", "but was superseded by grant G2, which ended on 2026-10-31"),
+    ],
+)
+def test_a_refusal_comes_back_when_its_successor_has_ended_and_leave_does_not(permission, status, reason):
+    heir = grant("G2", supersedes="G1", valid_from=date(2026, 1, 1), valid_to=DAY - ONE_DAY)
+    found = verdict(grant("G1", permission=permission), heir)
+    assert found.status == status
+    assert reason in found.reason
+    before = verdict(grant("G1", permission=permission), heir, as_of=date(2025, 12, 31))
+    assert before.grant_id == "G1"
+
+
+@pytest.mark.parametrize(
+    ("withdrawn_on", "status"), [(DAY, "unlicensed"), (DAY + ONE_DAY, "licensed"), (date.min, "unlicensed")]
+)
+def test_a_grant_that_was_withdrawn(withdrawn_on, status):
+    found = verdict(grant(valid_to=DAY + ONE_DAY, withdrawn_on=withdrawn_on))
+    assert found.status == status
+    assert status == "licensed" or f"grant G1 allows it but was withdrawn on {withdrawn_on}" in found.reason
+    # a successor that was taken back before it began has replaced nothing
+    heir = grant("G2", supersedes="G1", valid_from=DAY, withdrawn_on=withdrawn_on)
+    assert verdict(grant("G1"), heir).grant_id == ("G2" if status == "licensed" else "G1")
+
+
 def test_supersession_reaches_through_a_grant_that_is_out_of_date():
     chain = [
         grant("G1"),
@@ -407,6 +436,7 @@ def plain_grants(draw, **fixed):
         "excluded_territories": draw(st.sampled_from([set(), set(), {"US"}, {"DE", "US"}])),
         "valid_from": start,
         "valid_to": end,
+        "withdrawn_on": draw(st.none() | DAYS),
         "supersedes": None,
         "product": draw(st.sampled_from([None, None, "p1"])),
     }
@@ -474,7 +504,8 @@ def decided(grants, case, reservations=()):
 
 
 def test_the_reference_on_a_worked_example():
-    base = dict.fromkeys((*reference.COVERAGE, "valid_from", "valid_to", "supersedes", "product", "exclusive")) | {
+    names = ("valid_from", "valid_to", "withdrawn_on", "supersedes", "product", "exclusive")
+    base = dict.fromkeys((*reference.COVERAGE, *names)) | {
         "licensee": "a",
         "scope": "ai_training",
         "territories": {"Worldwide"},
@@ -538,3 +569,51 @@ def test_a_grant_to_another_licensee_changes_nothing_unless_it_is_exclusive(gran
 def test_the_order_of_the_rows_does_not_matter(grants, case, reservations, random):
     shuffled = random.sample(grants, len(grants))
     assert asdict(decided(grants, case, reservations)) == asdict(decided(shuffled, case, reservations))
+
+
+def tighter(fields, how):
+    """The same grant with less leave in one respect."""
+    day = UNIVERSE["as_of"][2]
+    if how == "territory":
+        return fields | {"excluded_territories": {*fields["excluded_territories"], "US"}}
+    if how == "start":
+        return fields | {"valid_from": max(fields["valid_from"] or day, day)}
+    if how == "end":
+        return fields | {"valid_to": min(fields["valid_to"] or day, day)}
+    if how == "withdrawal":
+        return fields | {"withdrawn_on": min(fields["withdrawn_on"] or day, day)}
+    if how == "product":
+        return fields | {"product": "p1"}
+    return fields | {"permission": {"allowed": "constrained"}.get(fields["permission"], "not_allowed")}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    registries(),
+    cases(),
+    st.lists(plain_reservations(), max_size=2),
+    st.sampled_from(["territory", "start", "end", "withdrawal", "product", "permission"]),
+    st.data(),
+)
+def test_less_leave_never_makes_a_verdict_more_permissive(grants, case, reservations, how, data):
+    linked = {fields["supersedes"] for fields in grants} | {g["grant_id"] for g in grants if g["supersedes"]}
+    # What is exclusive keeps others out, and what supersedes takes another's place: less of these can be more.
+    alone = [
+        at
+        for at, fields in enumerate(grants)
+        if fields["permission"] != "not_allowed" and not fields["exclusive"] and fields["grant_id"] not in linked
+    ]
+    if not alone:
+        return
+    at = data.draw(st.sampled_from(alone))
+    changed = [*grants[:at], tighter(grants[at], how), *grants[at + 1 :]]
+    before, after = decided(grants, case, reservations), decided(changed, case, reservations)
+    assert SCALE.index(after.status) <= SCALE.index(before.status)
+
+
+@settings(max_examples=100, deadline=None)
+@given(registries(), cases(), st.lists(plain_reservations(), max_size=2), st.sampled_from(sorted(UNIVERSE)))
+def test_a_fact_that_is_told_settles_a_doubt_or_changes_nothing(grants, case, reservations, fact):
+    told = {value: decided(grants, case | {fact: value}, reservations).status for value in UNIVERSE[fact]}
+    without = decided(grants, case | {fact: None}, reservations).status
+    assert without == "review" or set(told.values()) == {without}

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from earmark.cli.parameters import Size
-from earmark.corpus import Skipped
+from earmark.corpus import Container, Skipped
 from earmark.errors import ParameterError, ReportError, ScanError
 from earmark.report import read_items, read_matches, write_parquet
 from earmark.scan import Limits, Shard, merge_scans, parse_shard, row_to_json, scan
@@ -31,16 +31,48 @@ from .test_scan_resume import ROW_FILES, TIMES, make_corpus, plan, stop_after
 # Shards
 
 
-@given(st.integers(0, 40), st.integers(1, 9))
-def test_shards_are_a_partition_and_take_turns(n_entries, count):
-    def entries():
-        return (Skipped(id=f"{n}", reason="r") for n in range(n_entries))
+def part_of(kind, number):
+    """An entry, or a container of so many entries."""
+    if kind is None:
+        return Skipped(id=f"{number}", reason="r")
+    return Container(id=f"{number}", kind=f"{kind}", location="")
 
-    listings = [ShardedListing(entries(), Shard(index=index, count=count)) for index in range(1, count + 1)]
-    parts = [[entry.id for entry in listing] for listing in listings]
-    turns = itertools.chain.from_iterable(itertools.zip_longest(*parts))
-    assert [each for each in turns if each is not None] == [f"{n}" for n in range(n_entries)]
-    assert {(listing.listed, listing.sha256) for listing in listings} == {(n_entries, listings[0].sha256)}
+
+class Opener:
+    """Lists such containers, and remembers which."""
+
+    def __init__(self):
+        self.ids = []
+
+    def __call__(self, container):
+        self.ids.append(container.id)
+        return (Skipped(id=f"{container.id}/{n}", reason="r") for n in range(int(container.kind)))
+
+
+@given(st.lists(st.none() | st.integers(0, 3), max_size=30), st.integers(1, 5), st.booleans())
+def test_shards_are_a_partition_and_take_turns(kinds, count, by_file):
+    parts = [part_of(kind, number) for number, kind in enumerate(kinds)]
+    containers = [part for part in parts if isinstance(part, Container)]
+    whole = ShardedListing(iter(parts), Opener(), Shard())
+    expected = [entry.id for entry in whole]
+    found, n_opened, seen = [], [], set()
+    for index in range(1, count + 1):
+        mine = Opener()
+        listing = ShardedListing(iter(parts), mine, Shard(index=index, count=count), by_file=by_file)
+        found.append([entry.id for entry in listing])
+        n_opened.append(mine.ids)
+        seen.add((listing.listed, listing.sha256, listing.layout.runs))
+    assert len(seen) == 1
+    assert sorted(itertools.chain.from_iterable(found)) == sorted(expected)
+    assert all(ids == [each for each in expected if each in ids] for ids in found)
+    if by_file:
+        assert sorted(itertools.chain.from_iterable(n_opened)) == sorted(one.id for one in parts if one in containers)
+        singles = [sum("/" not in each for each in ids) for ids in found]
+        for shares in (singles, list(map(len, n_opened))):
+            assert max(shares) - min(shares) <= 1
+    else:
+        assert [each for each in itertools.chain.from_iterable(itertools.zip_longest(*found)) if each] == expected
+        assert seen == {(whole.listed, whole.sha256, whole.layout.runs)}
 
 
 @pytest.mark.parametrize("text", ["0/4", "5/4", "1", "1/", "/2", "a/b", "-1/2", "1/2/3", "1/0", ""])
@@ -132,7 +164,7 @@ def test_rows_of_a_shard_that_were_changed(shards, tmp_path):
     shutil.copytree(shards / "3", tmp_path / "3")
     data = (tmp_path / "3" / "items.jsonl").read_bytes()
     (tmp_path / "3" / "items.jsonl").write_bytes(data.replace(b".wav", b".wow", 1))
-    with pytest.raises(ScanError, match=r"3/items\.jsonl: bytes 0 to .* are not those that the scan has written"):
+    with pytest.raises(ScanError, match=r"3/items\.jsonl: bytes [\d,]+ to .* are not those that the scan has written"):
         merge_scans(tmp_path / "out", [shards / "1", shards / "2", tmp_path / "3"])
 
 

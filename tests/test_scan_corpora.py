@@ -2,11 +2,11 @@
 
 import gzip
 import io
+import itertools
 import os
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -20,14 +20,14 @@ from earmark.corpus import HeldBytes, Item, ParquetCell, list_corpus
 from earmark.errors import ScanError
 from earmark.report.cleaning import clean_corpus
 from earmark.scan import Limits, Shard, merge_scans, scan
+from earmark.scan.journal import read_header
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, items_of, registry, rows, run_earmark, small_catalog
 from .test_cli import invoke, logging_as_before  # noqa: F401 - a fixture
 from .test_scan import write_hours_of_silence
-from .test_scan_interrupt import session_of, wait_until
 from .test_scan_isolation import worker_that_reads
-from .test_scan_resume import DYING, ROW_FILES, check_same, plan, stop_after
+from .test_scan_resume import ROW_FILES, bytes_written, check_same, plan, scan_until_killed, stop_after
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RATE = 16000
@@ -99,16 +99,9 @@ def options(out):
 
 
 def test_killed_in_shards_and_tables_and_resumed(corpus, uninterrupted, tmp_path):
-    total = sum((uninterrupted / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
-    out, n_done = tmp_path / "out", []
+    total, out, n_done = bytes_written(uninterrupted), tmp_path / "out", []
     for share in (0.3, 0.25, 0.3):
-        command = [sys.executable, "-c", DYING, int(share * total), "scan", corpus, *options(out), "--resume"]
-        process = subprocess.Popen(
-            [*map(str, command), "--jobs", "2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
-        _, stderr = process.communicate(timeout=120)
-        assert process.returncode == -signal.SIGKILL, stderr.decode()
-        wait_until(lambda process=process: not session_of(process), 10.0)
+        assert not scan_until_killed(int(share * total), corpus, *options(out), "--resume", "--jobs", 2)
         n_done.append((out / "items.jsonl").read_bytes().count(b"\n"))
     assert n_done[-1] > n_done[0] > 0
     seen = []
@@ -117,14 +110,41 @@ def test_killed_in_shards_and_tables_and_resumed(corpus, uninterrupted, tmp_path
     check_same(out, uninterrupted)
 
 
-def test_merged_shards_of_a_tar_and_of_all_forms(corpus, uninterrupted, tmp_path):
-    scan(plan(corpus / "a.tar", tmp_path / "whole"))
-    for place, expected in ((corpus / "a.tar", tmp_path / "whole"), (corpus, uninterrupted)):
-        parts = [tmp_path / place.name / str(index) for index in (1, 2)]
-        for index, part in enumerate(parts, 1):
-            scan(plan(place, part, shard=Shard(index=index, count=2)))
-        merge_scans(tmp_path / f"{place.name}-merged", parts)
-        check_same(tmp_path / f"{place.name}-merged", expected)
+@pytest.mark.parametrize(
+    ("name", "count", "by_file"),
+    [("a.tar", 2, None), ("", 3, True), ("", 6, None), ("{a,d}.tar", 2, True)],
+)
+def test_merged_shards_are_the_whole(corpus, uninterrupted, tmp_path, name, count, by_file):
+    """Archives and tables go to one shard or another as a whole, if there are enough; else entries do."""
+    place = f"{corpus}/{name}" if name else corpus
+    expected = uninterrupted
+    if name:
+        expected = tmp_path / "whole"
+        scan(plan(place, expected))
+    parts = [tmp_path / str(index) for index in range(1, count + 1)]
+    for index, part in enumerate(parts, 1):
+        scan(plan(place, part, shard=Shard(index=index, count=count)))
+        assert read_header(part / "journal.jsonl").plan["by_file"] == by_file
+    archives = [{row["item"].split("/")[0].split("#")[0] for row in rows(part / "items.jsonl")} for part in parts]
+    if by_file:
+        assert all(not one & other for one, other in itertools.combinations(archives, 2))
+    summary = merge_scans(tmp_path / "merged", parts)
+    check_same(tmp_path / "merged", expected)
+    again = scan(plan(place, tmp_path / "merged"), on_item=lambda row, size: pytest.fail("scanned again"))
+    assert again.items == summary.items
+
+
+def test_a_shard_of_files_is_resumed_as_it_was_begun(corpus, tmp_path):
+    """Also if, by now, there are not enough archives to divide them as a whole."""
+    shutil.copytree(corpus, tmp_path / "corpus")
+    shard = Shard(index=1, count=4)
+    scan(plan(tmp_path / "corpus", tmp_path / "out", shard=shard), **stop_after(2))
+    scan(plan(tmp_path / "corpus", tmp_path / "out", shard=shard))
+    ids = [row["item"] for row in rows(tmp_path / "out" / "items.jsonl")]
+    assert ids == [f"a.tar/{n}.{suffix}" for n in range(8) for suffix in ("wav", "json")] + ["beside.wav"]
+    (tmp_path / "corpus" / "d.tar").unlink()
+    with pytest.raises(ScanError, match="was changed since the scan was begun: it had 5 entries and has 4"):
+        scan(plan(tmp_path / "corpus", tmp_path / "out", shard=shard))
 
 
 # A corpus that was changed
@@ -318,7 +338,7 @@ def test_how_to_read_a_corpus_stands_in_a_file_of_options_too(tmp_path):
     assert process.returncode == 0, process.stderr
     assert list(items_of(out)) == ["table#0"]
     assert run_earmark(*command, "--resume").returncode == 0
-    config.write_text('audio-column = 7\n')
+    config.write_text("audio-column = 7\n")
     result = invoke(*command)
     assert result.exit_code == 2
     assert "audio-column: expected a list, got 7" in " ".join(result.stderr.split())

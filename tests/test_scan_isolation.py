@@ -301,17 +301,18 @@ def check_malformed_scan(root, out, summary):
     assert multiprocessing.active_children() == []
 
 
-N_MALFORMED, SEED = 12 * len(KINDS), 5  # more of them: benchmarks/hostile.py
-
-
-def test_hundreds_of_malformed_files_are_scanned_to_the_end(tmp_path):
-    write_malformed_corpus(tmp_path / "corpus", N_MALFORMED, SEED)
+@pytest.mark.parametrize(
+    ("n_files", "seed"),
+    [(12 * len(KINDS), 5), *(pytest.param(1000, seed, marks=pytest.mark.long) for seed in range(3))],
+)
+def test_hundreds_of_malformed_files_are_scanned_to_the_end(tmp_path, n_files, seed):
+    write_malformed_corpus(tmp_path / "corpus", n_files, seed)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     summary = scan(plan(tmp_path / "corpus", tmp_path / "out", limits=Limits(timeout_s=60.0)))
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     check_malformed_scan(tmp_path / "corpus", tmp_path / "out", summary)
     assert summary.errors.get("internal error", 0) == 0
-    assert used.ru_utime - before.ru_utime < 60.0 + 0.1 * N_MALFORMED
+    assert used.ru_utime - before.ru_utime < 60.0 + 0.1 * n_files
     assert used.ru_maxrss * 1024 < DEFAULT_MEMORY_BYTES
 
 

@@ -36,7 +36,6 @@ from .test_scan_report import match
 HEADER = Header(started="2026-11-01T00:00:00+00:00", plan={"catalog": "abc"})
 ROW_FILES = ("items.jsonl", "matches.jsonl")
 TIMES = ("started", "finished", "elapsed_s", "rates")
-N_KILLS = 8  # more of them: benchmarks/hostile.py
 
 
 # The folder alone
@@ -215,39 +214,42 @@ main()
 """
 
 
-def test_killed_at_random_moments_and_resumed(corpus, uninterrupted, tmp_path):
+def scan_until_killed(n_bytes, *arguments, rng=None, env=None):
+    """Scan, and die after so many bytes of output; with `rng` perhaps before, at any moment. None of it is left.
+
+    Returns whether it came to its end first, with the exit code 4.
+    """
+    command = [sys.executable, "-c", DYING, str(n_bytes), "scan", *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, start_new_session=True, env=env, **pipes)
+    if rng is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(rng.random() * 2.0)
+        process.kill()
+    _, stderr = process.communicate(timeout=600)
+    assert process.returncode in (-signal.SIGKILL, 4), stderr.decode()
+    wait_until(lambda: not session_of(process), 10.0)
+    return process.returncode == 4
+
+
+def bytes_written(out):
+    return sum((out / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
+
+
+@pytest.mark.parametrize("n_kills", [8, pytest.param(60, marks=pytest.mark.long)])
+def test_killed_at_random_moments_and_resumed(corpus, uninterrupted, tmp_path, n_kills):
     """After some written bytes, in the middle of a line or between two, or some time after the start."""
-    rng = random.Random(11)
-    total = sum((uninterrupted / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
+    rng = random.Random(n_kills)
+    total = bytes_written(uninterrupted)
     out, n_done = tmp_path / "out", []
-    options = [
-        "--catalog",
-        small_catalog(),
-        "--out",
-        out,
-        "--resume",
-        "--registry",
-        registry(),
-        *LICENSE,
-        "--effort",
-        "fast",
-    ]
-    for n in range(N_KILLS):
-        n_bytes = rng.randrange(2 * total // N_KILLS)
-        jobs = rng.choice([1, 2])
-        command = [sys.executable, "-c", DYING, str(n_bytes), "scan", corpus, *options, "--jobs", str(jobs)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-        if n % 4 == 0:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(rng.random() * 2.0)
-            process.kill()
-        _, stderr = process.communicate(timeout=120)
-        if process.returncode == 4:  # it came to the end: two of the files are bad
-            break
-        assert process.returncode == -signal.SIGKILL, stderr.decode()
-        wait_until(lambda process=process: not session_of(process), 10.0)
+    options = ["--catalog", small_catalog(), "--out", out, "--resume", "--registry", registry(), *LICENSE]
+    for n in range(n_kills):
+        n_bytes, jobs = rng.randrange(2 * total // n_kills), rng.choice([1, 2])
+        arguments = [corpus, *options, "--effort", "fast", "--jobs", jobs]
+        if scan_until_killed(n_bytes, *arguments, rng=None if n % 4 else rng):
+            break  # two of the files are bad
         n_done.append(len(rows_of_whole_lines(out / "items.jsonl")))
-    assert len(n_done) >= N_KILLS // 2
+    assert len(n_done) >= n_kills // 2
     assert n_done[-1] > 4
     scan(plan(corpus, out, jobs=2))
     check_same(out, uninterrupted)

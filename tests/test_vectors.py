@@ -4,12 +4,12 @@ import faiss
 import numpy as np
 import pytest
 
-from earmark.catalog import Layout, open_catalog
+from earmark.catalog import Layout, open_catalog, remove_tracks
 from earmark.catalog.code_blocks import pack_blocks, unpack_blocks
 from earmark.catalog.lists import LEVELS, Lists, decode, load_lists, read_lists
 from earmark.catalog.manifest import read_manifest
 from earmark.catalog.vector_writer import VectorWriter
-from earmark.catalog.vectors import VectorIndex
+from earmark.catalog.vectors import open_vector_index
 from earmark.errors import CatalogDamagedError, CatalogError
 
 from .synthetic_catalog import MODEL, quantized, sketch, unit_patches, write_catalog
@@ -37,7 +37,7 @@ def _written(directory, parts, layout=None):
     for part in parts:
         writer.append(part)
     n_vectors, n_lists = writer.finish(layout or Layout())
-    return VectorIndex(
+    return open_vector_index(
         directory, MODEL, n_patches=writer.n_patches, n_vectors=n_vectors, n_lists=n_lists, n_probes=n_lists
     )
 
@@ -155,10 +155,10 @@ def test_a_table_that_does_not_fit(tmp_path, rng):
         ("n_lists", 2, "expected 2 lists"),
     ):
         with pytest.raises(CatalogDamagedError, match=words):
-            VectorIndex(tmp_path / "a", MODEL, **{**index, name: value})
+            open_vector_index(tmp_path / "a", MODEL, **{**index, name: value})
     (tmp_path / "a/vectors.lists").write_bytes(bytes(768))
     with pytest.raises(CatalogDamagedError, match="768 bytes do not fit"):
-        VectorIndex(tmp_path / "a", MODEL, **index)
+        open_vector_index(tmp_path / "a", MODEL, **index)
 
 
 def test_segments_do_not_change_what_is_found(tmp_path, rng):
@@ -168,6 +168,27 @@ def test_segments_do_not_change_what_is_found(tmp_path, rng):
     whole = open_catalog(write_catalog(tmp_path / "whole", [tracks], layout), MODEL)
     parts = open_catalog(write_catalog(tmp_path / "parts", [tracks[i : i + 1] for i in range(8)], layout), MODEL)
     assert len(read_manifest(parts.path)[0].segments) == 8
+    parts._together = frozenset()  # each by itself
     queries = unit_patches(rng, 60)
     for one, other in zip(whole.search(queries, 20), parts.search(queries, 20), strict=True):
         assert (one == other).mean() > 0.99
+
+
+def test_small_segments_are_searched_as_one(tmp_path, rng):
+    layout = Layout(exact_below=50, probes={128: 6})
+    tracks = [(f"t{i}", sketch(rng, n, silent=(0,))) for i, n in enumerate([200, 3, 90, 40, 7, 60])]
+    path = write_catalog(tmp_path / "parts", [tracks[i : i + 1] for i in range(6)], layout)
+    remove_tracks(path, ["t2", "t4"])
+    gathered, apart = open_catalog(path, MODEL), open_catalog(path, MODEL)
+    assert gathered._together == frozenset(range(6))
+    apart._together = frozenset()
+    for segment in apart._segments:
+        segment._vectors._n_probes = len(segment._vectors._sizes)  # all of it, as those gathered are few
+    queries = np.concatenate([unit_patches(rng, 40), *(one.patches[1:4] for _, one in tracks)])
+    for k in (1, 20, 500):
+        found, wanted = gathered.search(queries, k), apart.search(queries, k)
+        for one, other in zip(found, wanted, strict=True):
+            assert (one == other).mean() > 0.98  # equals are left to FAISS
+        assert set(np.unique(found[0])) <= {-1, 0, 1, 3, 5}
+    remove_tracks(path, ["t0", "t1", "t3", "t5"])
+    assert (open_catalog(path, MODEL).search(queries, 5)[0] == -1).all()

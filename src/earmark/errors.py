@@ -16,6 +16,10 @@
     │   ├── CatalogDamagedError       bytes on disk are not those that were written
     │   ├── CatalogLockedError        another process is writing
     │   └── ModelMismatchError        made with another fingerprint model
+    ├── PackError                 a pack of a catalog, or a key for it, that cannot be made or used
+    │   ├── PackVersionError          written by a newer version
+    │   ├── PackTamperedError         bytes are not those that were written, or another signed it
+    │   └── PackMismatchError         it does not fit the catalog that it is to go into
     ├── RegistryError             a license registry or list with a bad row (names file and line)
     │   ├── RegistryVersionError      a registry file written by a newer version
     │   ├── RegistryDamagedError      a registry file whose contents cannot be right
@@ -35,6 +39,10 @@ __all__ = [
     "EarmarkError",
     "MetadataError",
     "ModelMismatchError",
+    "PackError",
+    "PackMismatchError",
+    "PackTamperedError",
+    "PackVersionError",
     "ParameterError",
     "RegistryDamagedError",
     "RegistryError",
@@ -102,6 +110,22 @@ class CatalogLockedError(CatalogError):
 
 class ModelMismatchError(CatalogError):
     """A catalog was made with another fingerprint model."""
+
+
+class PackError(EarmarkError):
+    """A pack of a catalog, or a key for it, cannot be made or used."""
+
+
+class PackVersionError(PackError):
+    """A pack was written by a newer version."""
+
+
+class PackTamperedError(PackError):
+    """A pack's bytes are not those that were written, or it was not signed by who was expected."""
+
+
+class PackMismatchError(PackError):
+    """A pack does not fit the catalog that it is to go into."""
 
 
 class RegistryError(EarmarkError):

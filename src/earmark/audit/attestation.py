@@ -1,7 +1,6 @@
 """Attestations: an in-toto Statement v1 about a scan's log, in a DSSE envelope with an Ed25519 signature."""
 
 import dataclasses
-import hashlib
 import json
 import logging
 from collections.abc import Mapping
@@ -14,7 +13,9 @@ from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # the way its documents say
 
 from earmark.audit.checking import LogCheck
+from earmark.audit.copies import file_digest
 from earmark.audit.keys import fingerprint_of, parse_public_key, public_pem
+from earmark.audit.marks import first_difference, marks_of
 from earmark.audit.merkle import root_of
 from earmark.audit.record import LOG_FILE, canonical_json
 from earmark.errors import AuditError, TamperedError
@@ -24,7 +25,6 @@ __all__ = [
     "ATTESTATION_FILE",
     "Attestation",
     "attestation_faults",
-    "file_digest",
     "parse_attestation",
     "read_attestation",
     "sign",
@@ -50,6 +50,8 @@ class Attestation:
         Bytes of its file.
     size, root
         Of the log that was signed.
+    marks
+        Of its lines, by which the first one that is another is found; as of `earmark.audit.marks`.
     begin, end
         The records of its last run.
     digests
@@ -61,6 +63,7 @@ class Attestation:
     data: bytes
     size: int
     root: bytes
+    marks: str
     begin: dict[str, Any]
     end: dict[str, Any]
     digests: Mapping[str, str]
@@ -90,7 +93,7 @@ def sign(scan: Path, check: LogCheck, key: Ed25519PrivateKey) -> bytes:
         "subject": [{"name": name, "digest": {"sha256": file_digest(scan / name)}} for name in _SUBJECTS],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
-            "log": {"size": check.tree.size, "root": check.tree.root.hex()},
+            "log": {"size": check.tree.size, "root": check.tree.root.hex(), "marks": marks_of(check.leaf_list())},
             "begin": check.begin,
             "end": check.end,
             "publicKey": public_pem(public).decode(),
@@ -142,6 +145,7 @@ def parse_attestation(data: bytes) -> Attestation:
             data=data,
             size=int(predicate["log"]["size"]),
             root=bytes.fromhex(predicate["log"]["root"]),
+            marks=str(predicate["log"].get("marks", "")),
             begin=dict(predicate["begin"]),
             end=dict(predicate["end"]),
             digests=digests,
@@ -175,38 +179,15 @@ def attestation_faults(
     may_go_on
         Whether the log may have lines after those that were signed.
     """
-    leaves = check.leaf_list()
-    if len(leaves) < attestation.size:
-        return (f"{name}, line {len(leaves) + 1} was removed: {attestation.size} lines were signed",)
-    if root_of(leaves[: attestation.size]) != attestation.root:
-        if len(leaves) != attestation.size:
-            return (f"{name} was rewritten after it was signed: its first {attestation.size} lines are others",)
-        return (f"{name}, {_changed_line(attestation, check)}",)
-    if len(leaves) > attestation.size and not may_go_on:
-        number = attestation.size + 1
-        return (f"{name}, line {number} was added after the signature; attest again if you resumed the scan",)
-    return ()
-
-
-def _changed_line(attestation: Attestation, check: LogCheck) -> str:
-    """Say which line of a log differs that agrees with itself but not with the signature."""
-    if check.end is not None and check.end["tree"] == attestation.end.get("tree"):
-        return f"line {attestation.size} was changed"
-    if check.begin is not None and check.begin != attestation.begin:
-        return f"line {attestation.begin.get('line')} was changed or an earlier one, and all after it made to fit"
-    return f"a line from 1 to {attestation.size} was changed, and all after it made to fit"
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal.
-
-    Raises
-    ------
-    AuditError
-        If it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise AuditError(f"{path}: {error.strerror or error}; expected a file of a scan") from error
+    leaves, size = check.leaf_list(), attestation.size
+    if len(leaves) >= size and root_of(leaves[:size]) == attestation.root:
+        if len(leaves) > size and not may_go_on:
+            words = "was added after the signature; attest again if you resumed the scan"
+            return (f"{name}, line {size + 1} {words}",)
+        return ()
+    first, last = first_difference(attestation.marks, leaves, size)
+    if first > len(leaves):
+        return (f"{name}, line {len(leaves) + 1} was removed: {size} lines were signed",)
+    words = "is not" if first == last else f"or one up to line {last} is not"
+    after = "" if first == size else ", and all after it were made to fit"
+    return (f"{name}, line {first} {words} the one that was signed{after}",)

@@ -48,6 +48,8 @@ class LogCheck:
         SHA-256 of the lines of `items.jsonl` and `matches.jsonl`, one after the other.
     summary_digests
         SHA-256 of the lines of `summary.json`; None if that record is hidden.
+    copies
+        SHA-256 of further files of the scan, by name; None if that record is hidden.
     begin, end
         The last records of these kinds; None before they come.
     n_runs
@@ -63,6 +65,7 @@ class LogCheck:
     item_digests: bytearray = dataclasses.field(default_factory=bytearray)
     match_digests: bytearray = dataclasses.field(default_factory=bytearray)
     summary_digests: bytearray | None = None
+    copies: dict[str, str] | None = None
     begin: dict[str, Any] | None = None
     end: dict[str, Any] | None = None
     n_runs: int = 0
@@ -222,9 +225,10 @@ def _take(check: LogCheck, line: _Line) -> None:
             check.match_digests += bytes.fromhex(each)
     elif line.kind == "hidden":
         check.n_hidden += 1
-        check.summary_digests = None
+        check.summary_digests = check.copies = None
     elif line.kind == "summary":
         check.summary_digests = bytearray(b"".join(map(bytes.fromhex, record["lines"])))
+        check.copies = record["copies"]
     elif line.kind == "begin":
         check.begin = record
     else:

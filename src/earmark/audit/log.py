@@ -5,7 +5,7 @@ Every line is a record of canonical JSON; the lines are the leaves of a Merkle t
 - `begin`: with what it was scanned (digests of catalog, model, registry and lists, thresholds, calibration, versions);
 - `item`, for each item: its digest and outcome, and the SHA-256 of its lines in `items.jsonl` and `matches.jsonl`, with
   a random salt, so that nobody can guess a record from its hash;
-- `summary`, salted too: the SHA-256 of every line of `summary.json`;
+- `summary`, salted too: the SHA-256 of every line of `summary.json`, and of the Parquet files and the journal;
 - `end`: coverage, times, digests of listing and files, and the root of all lines before it.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from earmark.audit.checking import check_log, faults_in_files
+from earmark.audit.copies import copies_of
 from earmark.audit.merkle import Tree, leaf_hash
 from earmark.audit.record import FORMAT, LOG_FILE, VERSION, Chain, calibration_of, outcome_of, well_formed
 from earmark.audit.scan_lines import ItemLines, raw_lines, read_item_lines, sha256_hex
@@ -170,7 +171,8 @@ def _new_lines(
             totals.add(content)
             yield kept("item", content)
     digests = [sha256_hex(line) for line in raw_lines(scan / SUMMARY_FILE)]
-    yield kept("summary", {"run": run, "lines": digests, "salt": secrets.token_hex(_SALT_BYTES)})
+    salt = secrets.token_hex(_SALT_BYTES)
+    yield kept("summary", {"run": run, "lines": digests, "copies": copies_of(scan), "salt": salt})
     end = {
         "run": run,
         **outcome,

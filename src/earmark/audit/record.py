@@ -35,7 +35,7 @@ _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
     "begin": {"format": str, "version": int, "run": int},
     "item": {"item": str, "sha256": (str, type(None)), "status": str, "item_line": str, "match_lines": list},
-    "summary": {"run": int, "lines": list},
+    "summary": {"run": int, "lines": list, "copies": dict},
     "end": {"run": int, "coverage": dict, "tree": dict, "finished": (str, type(None))},
 }
 
@@ -125,6 +125,7 @@ def parse_record(data: bytes) -> dict[str, Any]:
         if not isinstance(record.get(name, ...), kind):
             raise AuditError(f"{record['kind']} has no good {name!r}, got {record.get(name)!r}")
     digests = [record.get("item_line", "0" * 64), *record.get("match_lines", ()), *record.get("lines", ())]
+    digests += record["copies"].values() if record["kind"] == "summary" else ()
     if not all(isinstance(each, str) and _DIGEST.fullmatch(each) for each in digests):
         raise AuditError("a digest is not 64 hexadecimal digits")
     return record

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from earmark.audit.checking import LogCheck, check_log, faults_in_files, is_an_end_of
+from earmark.audit.copies import faults_in_copies
 from earmark.audit.record import LOG_FILE
 from earmark.audit.scan_lines import raw_lines
 from earmark.errors import AuditError, TamperedError
@@ -28,7 +29,7 @@ def check_scan(scan: Path) -> tuple[LogCheck, tuple[str, ...]]:
     check = check_log(raw_lines(log))
     if check.faults:
         return check, check.faults
-    faults = faults_in_files(scan, check)
+    faults = faults_in_files(scan, check) + faults_in_copies(scan, check.copies or {})
     if not any(fault.startswith(SUMMARY_FILE) for fault in faults) and not _agree(check, scan / SUMMARY_FILE):
         number = check.tree.size
         faults = (*faults, f"{LOG_FILE}, line {number} was changed: it does not say what {SUMMARY_FILE} says")

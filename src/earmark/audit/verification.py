@@ -10,10 +10,10 @@ from earmark.audit.attestation import (
     ATTESTATION_FILE,
     Attestation,
     attestation_faults,
-    file_digest,
     read_attestation,
 )
 from earmark.audit.checking import LogCheck, check_log, faults_in_files
+from earmark.audit.copies import file_digest
 from earmark.audit.keys import fingerprint_of
 from earmark.audit.proof import check_proof
 from earmark.audit.record import LOG_FILE, REDACTED_LOG_FILE

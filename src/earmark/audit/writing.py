@@ -1,10 +1,10 @@
 """Writing: a file of the audit is there whole or not at all."""
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from earmark.errors import AuditError
+from earmark.scan.whole_file import whole_file
 
 __all__ = ["write_whole"]
 
@@ -24,14 +24,8 @@ def write_whole(path: Path, parts: Iterable[bytes]) -> None:
     AuditError
         If it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.new")
     try:
-        with aside.open("wb") as file:
+        with whole_file(path) as file:
             file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
     except OSError as error:
         raise AuditError(f"{path}: cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)

@@ -1,12 +1,14 @@
 """A catalog, open for reading."""
 
 import bisect
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE
+from earmark.catalog.gathered import Gathered, worth_gathering
 from earmark.catalog.lists import Queries
 from earmark.catalog.manifest import read_manifest
 from earmark.catalog.segment import Segment
@@ -56,6 +58,8 @@ class Catalog:
             self.n_tracks += int(segment.is_live.sum())
             n_samples += int(segment.n_samples[segment.is_live].sum())
         self.duration_s = n_samples / SAMPLE_RATE
+        self._gathered: Gathered | None = None
+        self._together = frozenset(worth_gathering(self._segments))
 
     def search(
         self, patches: NDArray[np.int8], k: int
@@ -170,6 +174,10 @@ class Catalog:
             if first + twin != number
         ]
 
+    def segments(self) -> Iterator[tuple[int, Segment]]:
+        """Yield the segments, each with the number of its first track."""
+        yield from zip(self._first_number, self._segments, strict=True)
+
     def close(self) -> None:
         """Let go of the files. May be called twice."""
         for segment in self._segments:
@@ -186,10 +194,15 @@ class Catalog:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Return the best `k` of all segments, or as many as there are."""
         parts = []
-        for first, segment in zip(self._first_number, self._segments, strict=True):
-            if segment.is_live.any():
+        for i, (first, segment) in enumerate(zip(self._first_number, self._segments, strict=True)):
+            if i not in self._together and segment.is_live.any():
                 rows, positions, products = segment.search(queries, k)
                 parts.append((np.where(rows < 0, -1, rows + first), positions, products))
+        if self._together:
+            if self._gathered is None:
+                chosen = [(self._first_number[i], self._segments[i]) for i in sorted(self._together)]
+                self._gathered = Gathered(chosen, self._model)
+            parts.append(self._gathered.search(queries, k))
         tracks, positions, products = (np.concatenate(some, axis=1) for some in zip(*parts, strict=True))
         missing = tracks < 0
         order = np.lexsort((positions, tracks, -products, missing), axis=1)[:, :k]

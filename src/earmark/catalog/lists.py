@@ -118,6 +118,7 @@ class Lists:
     def _finder(self, n_lists: int) -> Any:  # noqa: ANN401 - FAISS has no types
         """Return an index of the lists' centres: all of them, or where there are many those of the nearest coarse."""
         n_dims = self._fine.shape[1]
+        index: Any
         if n_lists <= _FLAT:
             index = faiss.IndexFlatIP(n_dims)
             index.add(self._centres(n_lists))

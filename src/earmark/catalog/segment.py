@@ -27,7 +27,7 @@ from earmark.catalog.storage import describe_file, sync
 from earmark.catalog.track import Sketch, Track, TrackTags
 from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
 from earmark.catalog.vector_writer import VectorWriter
-from earmark.catalog.vectors import Layout, VectorIndex
+from earmark.catalog.vectors import Layout, open_vector_index
 from earmark.catalog.vectors_v1 import VectorIndexV1
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
@@ -149,9 +149,9 @@ class Segment:
             if hashlib.sha256(sums).hexdigest() != entry.files[BLOCKS].sha256:
                 raise _not_as_written(directory / BLOCKS)
             self._words = WordsReader(directory, sums)
-        kind = VectorIndexV1 if VECTORS_V1 in entry.files else VectorIndex
+        opened = VectorIndexV1 if VECTORS_V1 in entry.files else open_vector_index
         with _readable(directory):
-            self._vectors = kind(
+            self._vectors = opened(
                 directory,
                 model,
                 n_patches=entry.n_patches,
@@ -169,6 +169,11 @@ class Segment:
         return self._entry.n_tracks
 
     @property
+    def n_vectors(self) -> int:
+        """Patches that are indexed."""
+        return self._entry.n_vectors
+
+    @property
     def n_samples(self) -> NDArray[np.int64]:
         """Samples of each track [shape=(n_tracks,), dtype=int64]."""
         return self._spans.n_samples
@@ -176,6 +181,11 @@ class Segment:
     def close(self) -> None:
         """Let go of the track table's file; the maps go with the object."""
         self._table.close()
+
+    def hide(self, rows: NDArray[np.bool_]) -> None:
+        """Let no search find these rows [shape=(n_tracks,), dtype=bool], as if they were removed."""
+        self.is_live &= ~rows
+        self._live_bits = None if self.is_live.all() else self._bits()
 
     def search(self, queries: Queries, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """Find the nearest patches of tracks that are not removed.
@@ -186,9 +196,21 @@ class Segment:
             Rows of the track table, patch positions in the track, inner products; -1, -1, 0 where there are fewer.
         """
         numbers, products = self._vectors.search(queries, k, self._live_bits)
+        rows, positions = self.places(numbers)
+        return rows, positions, products
+
+    def places(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the row and the position in the track of each patch; -1, -1 for -1."""
         rows = np.searchsorted(self._spans.first_patch, numbers, side="right") - 1
         positions = np.where(numbers < 0, -1, numbers - self._spans.first_patch[rows])
-        return np.where(numbers < 0, -1, rows), positions, products
+        return np.where(numbers < 0, -1, rows), positions
+
+    def live_codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, and which of them may be found; see `VectorIndex.codes`."""
+        codes, spoken = self._vectors.codes()
+        if self._live_bits is not None:
+            spoken &= np.unpackbits(self._live_bits, count=len(spoken), bitorder="little").astype(np.bool_)
+        return codes, spoken
 
     def track(self, row: int) -> Track:
         """Return a row of the track table [0 <= row < n_tracks]."""
@@ -206,6 +228,23 @@ class Segment:
         """Return a track's peak bitmap, a view of the map."""
         start = int(self._spans.first_word[row])
         return self._words.view(start, start + int(self._spans.n_words[row]))
+
+    def rows(self) -> Iterator[TrackRow]:
+        """Yield every row of the track table, in order."""
+        return self._table.rows()
+
+    def row(self, row: int) -> TrackRow:
+        """Return a row of the track table as it was written [0 <= row < n_tracks]."""
+        return self._table.row(row)
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, see `earmark.catalog.codes`."""
+        return self._vectors.codes()
+
+    def patch_span(self, row: int) -> slice:
+        """Return which of the segment's patches are a track's."""
+        start = int(self._spans.first_patch[row])
+        return slice(start, start + int(self._spans.n_patches[row]))
 
     def _check_spans(self) -> None:
         spans, entry = self._spans, self._entry

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Sketch", "Track", "TrackTags"]
+__all__ = ["NAMED_COLUMNS", "Sketch", "Track", "TrackTags"]
+
+NAMED_COLUMNS = ("path", "isrc", "title", "artist", "label", "rightsholder")
+"""Columns of a track table besides `track_id` that mean the same in every catalog."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +61,19 @@ class TrackTags:
     label: str | None = None
     rightsholder: str | None = None
     extra: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def value(self, column: str) -> str | None:
+        """Return the value of a column by its name, one of those above or a further one; None if it has none.
+
+        Examples
+        --------
+        >>> TrackTags(track_id="a", title="A", extra={"upc": "1"}).value("upc")
+        '1'
+        """
+        if column in NAMED_COLUMNS:
+            found: str | None = getattr(self, column)
+            return found
+        return self.extra.get(column)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)

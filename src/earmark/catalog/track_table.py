@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.manifest import TRACKS
-from earmark.catalog.track import Track, TrackTags
+from earmark.catalog.track import NAMED_COLUMNS, Track, TrackTags
 from earmark.errors import CatalogDamagedError
 
 __all__ = ["Spans", "TrackRow", "TrackTable", "write_track_table"]
@@ -33,6 +33,8 @@ CREATE TABLE tracks (
 CREATE INDEX tracks_by_content ON tracks (content);
 """
 _INSERT: Final = "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PLACED: Final = ("first_word", "n_words", "first_patch", "n_patches")
+_SELECT_ROW: Final = f"SELECT track_id, n_samples, extra, content, {', '.join((*_PLACED, *NAMED_COLUMNS))} FROM tracks"  # noqa: S608
 # SQLite takes at least 999 parameters in a statement.
 _BATCH: Final = 900
 
@@ -151,6 +153,20 @@ class TrackTable:
         """Return the label of every track."""
         return [label for (label,) in self._query("SELECT label FROM tracks ORDER BY number")]
 
+    def rows(self) -> Iterator[TrackRow]:
+        """Yield every row, in order."""
+        with self._errors():
+            for values in self._connection.execute(f"{_SELECT_ROW} ORDER BY number"):
+                yield _row(*values)
+
+    def row(self, number: int) -> TrackRow:
+        """Return one row [0 <= number < n_tracks]."""
+        found = self._query(f"{_SELECT_ROW} WHERE number = ?", [number])
+        if not found:
+            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
+        with self._errors():
+            return _row(*found[0])
+
     def _look_up(self, key: str, value: str, wanted: Iterable[str | bytes]) -> Iterator[tuple[Any, Any]]:
         ordered = sorted(set(wanted))
         for start in range(0, len(ordered), _BATCH):
@@ -169,6 +185,18 @@ class TrackTable:
             yield
         except (sqlite3.Error, ValueError, TypeError) as error:
             raise CatalogDamagedError(f"{self._path}: damaged: {error}") from error
+
+
+def _row(track_id: str, n_samples: int, extra: str | None, content: bytes, *rest: Any) -> TrackRow:  # noqa: ANN401
+    placed, named = rest[: len(_PLACED)], rest[len(_PLACED) :]
+    tags = TrackTags(
+        track_id=track_id,
+        **dict(zip(NAMED_COLUMNS, named, strict=True)),
+        extra={} if extra is None else json.loads(extra),
+    )
+    return TrackRow(
+        tags=tags, n_samples=n_samples, content=bytes(content), **dict(zip(_PLACED, map(int, placed), strict=True))
+    )
 
 
 def _values(number: int, row: TrackRow) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 import zlib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import faiss
 import numpy as np
@@ -72,7 +72,9 @@ class VectorWriter:
         self._numbers.clear()
         n_lists = layout.n_lists(len(codes))
         lists = load_lists(self._model).assign(codes, n_lists) if n_lists > 1 else np.zeros(len(codes), np.uint16)
-        write_lists(self._directory, codes, numbers, lists, n_lists)
+        with (self._directory / LISTS).open("xb") as file:
+            table = write_lists(file, codes, numbers, lists, n_lists)
+        table.tofile(self._directory / TABLE)
         return len(codes), n_lists
 
     def _encode(self) -> None:
@@ -80,7 +82,7 @@ class VectorWriter:
             return
         patches = np.concatenate(self._waiting)
         self._waiting, self._n_waiting = [], 0
-        spoken: NDArray[np.bool_] = patches.any(axis=1)
+        spoken = np.asarray(patches.any(axis=1))
         vectors = patches[spoken].astype(np.float32) / np.float32(self._model.config.patch_scale)
         self._take(self._quantizer.compute_codes(vectors) if len(vectors) else None, spoken)
 
@@ -101,20 +103,25 @@ def _quantizer(model: Model) -> Any:  # noqa: ANN401 - FAISS has no types
 
 
 def write_lists(
-    directory: Path, codes: NDArray[np.uint8], numbers: NDArray[np.int64], lists: NDArray[np.uint16], n_lists: int
-) -> None:
-    """Sort codes by list and write both files.
+    file: BinaryIO, codes: NDArray[np.uint8], numbers: NDArray[np.int64], lists: NDArray[np.uint16], n_lists: int
+) -> NDArray[np.uint32]:
+    """Sort codes by list and write them.
 
     Parameters
     ----------
-    directory : Path
-        The segment's.
+    file : file
+        The file of lists, empty.
     codes : np.ndarray [shape=(n, n_subvectors // 2), dtype=uint8]
     numbers : np.ndarray [shape=(n,), dtype=int64]
         Of their patches; within a list codes stay in the order in which they are here.
     lists : np.ndarray [shape=(n,), dtype=uint16]
         The list of each.
     n_lists : int
+
+    Returns
+    -------
+    np.ndarray [shape=(2 * n_lists,), dtype=uint32]
+        The table: how many codes each list has, and the CRC-32 of its blocks and numbers.
     """
     order = np.argsort(lists, kind="stable")
     sizes = np.bincount(lists, minlength=n_lists)
@@ -126,18 +133,17 @@ def write_lists(
     total = int(n_blocks.sum())
     sums = np.zeros(n_lists, np.uint32)
     ends = np.cumsum(n_blocks)
-    with (directory / LISTS).open("xb") as file:
-        for what in (codes, numbers):
-            for start in range(0, total, _WRITE_BLOCKS):
-                stop = min(start + _WRITE_BLOCKS, total)
-                part = slice(*np.searchsorted(places, [start * BLOCK, stop * BLOCK]))
-                filler = 0 if what is codes else -1
-                flat = np.full(((stop - start) * BLOCK, *what.shape[1:]), filler, what.dtype)
-                flat[places[part] - start * BLOCK] = what[order[part]]
-                data = pack_blocks(flat) if what is codes else flat.astype("<i8").reshape(-1, BLOCK)
-                _add_sums(sums, ends, start, data)
-                file.write(data.tobytes())
-    np.concatenate([sizes.astype("<u4"), sums.astype("<u4")]).tofile(directory / TABLE)
+    for what in (codes, numbers):
+        for start in range(0, total, _WRITE_BLOCKS):
+            stop = min(start + _WRITE_BLOCKS, total)
+            part = slice(*np.searchsorted(places, [start * BLOCK, stop * BLOCK]))
+            filler = 0 if what is codes else -1
+            flat = np.full(((stop - start) * BLOCK, *what.shape[1:]), filler, what.dtype)
+            flat[places[part] - start * BLOCK] = what[order[part]]
+            data = pack_blocks(flat) if what is codes else flat.astype("<i8").reshape(-1, BLOCK)
+            _add_sums(sums, ends, start, data)
+            file.write(data.tobytes())
+    return np.concatenate([sizes.astype("<u4"), sums.astype("<u4")])
 
 
 def _add_sums(sums: NDArray[np.uint32], ends: NDArray[np.int64], start: int, data: NDArray[Any]) -> None:

@@ -22,7 +22,7 @@ from earmark.catalog.manifest import LISTS, TABLE
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
-__all__ = ["Layout", "VectorIndex"]
+__all__ = ["Layout", "VectorIndex", "open_vector_index"]
 
 _READ_BLOCKS: Final = 1 << 15
 _ID_BYTES: Final = 8
@@ -30,14 +30,14 @@ _ID_BYTES: Final = 8
 _SearchParametersIVF: Any = faiss.SearchParametersIVF
 _IDSelectorBitmap: Any = faiss.IDSelectorBitmap
 
-_PROBES: Final = {1: 1, 128: 24, 512: 32, 2048: 40, 8192: 48, 32768: 56}
+_PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 96, 32768: 48}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
     """How the vectors of a segment are arranged.
 
-    Measured with `benchmarks/scale.py`, see docs/scale.md.
+    Measured up to 2,048 lists, see docs/scale.md.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class Layout:
         A larger one has as many lists as leave each at least so many on average, of the numbers in `LEVELS`; at
         least 128.
     probes : mapping of int to int
-        How many of so many lists a search looks into.
+        How many of so many lists a search looks into; all, where it is not said.
     max_patches : int
         A segment is closed when it has this many, and the next one begun: it bounds the memory of a build (24 bytes a
-        patch).
+        patch, and about as much again while they are sorted).
     """
 
     exact_below: int = 16_384
@@ -66,11 +66,13 @@ class Layout:
 
     def n_probes(self, n_lists: int) -> int:
         """Return how many of that many lists a search looks into."""
-        return min(self.probes[n_lists], n_lists)
+        return min(self.probes.get(n_lists, n_lists), n_lists)
 
 
-class VectorIndex:
-    """The vector index of a segment, mapped into memory and shared by all who open it.
+def open_vector_index(
+    directory: Path, model: Model, *, n_patches: int, n_vectors: int, n_lists: int, n_probes: int
+) -> "VectorIndex":
+    """Open the index of a segment.
 
     Parameters
     ----------
@@ -85,15 +87,36 @@ class VectorIndex:
     CatalogDamagedError
         If the files do not fit each other, or the manifest.
     """
+    table = np.fromfile(directory / TABLE, "<u4")
+    if len(table) != 2 * n_lists or n_lists not in LEVELS:
+        raise CatalogDamagedError(f"{directory / TABLE}: damaged: expected {n_lists} lists")
+    return VectorIndex(directory / LISTS, table, model, n_patches=n_patches, n_vectors=n_vectors, n_probes=n_probes)
+
+
+class VectorIndex:
+    """The vector index of a segment, mapped into memory and shared by all who open it.
+
+    Parameters
+    ----------
+    path : Path
+        The file of lists.
+    table : np.ndarray [shape=(2 * n_lists,), dtype=uint32]
+        How many codes each list has, and its checksum.
+    model : Model
+    n_patches, n_vectors, n_probes : int
+        Patches, those of them that are indexed, and how many lists a search looks into.
+
+    Raises
+    ------
+    CatalogDamagedError
+        If the file does not fit the table.
+    """
 
     def __init__(
-        self, directory: Path, model: Model, *, n_patches: int, n_vectors: int, n_lists: int, n_probes: int
+        self, path: Path, table: NDArray[np.uint32], model: Model, *, n_patches: int, n_vectors: int, n_probes: int
     ) -> None:
-        self._path = directory / LISTS
+        self._path, n_lists = path, len(table) // 2
         self._n_patches, self._n_vectors, self._n_probes = n_patches, n_vectors, n_probes
-        table = np.fromfile(directory / TABLE, "<u4")
-        if len(table) != 2 * n_lists or n_lists not in LEVELS:
-            raise CatalogDamagedError(f"{directory / TABLE}: damaged: expected {n_lists} lists")
         self._sizes, self._sums = table[:n_lists].astype(np.int64), table[n_lists:]
         n_blocks = -(-self._sizes // BLOCK)
         self._first_block = np.concatenate([[0], np.cumsum(n_blocks)])

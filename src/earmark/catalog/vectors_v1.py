@@ -10,6 +10,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.catalog.code_blocks import BLOCK, unpack_blocks
 from earmark.catalog.lists import Queries
 from earmark.catalog.manifest import VECTORS_V1
 from earmark.errors import CatalogDamagedError
@@ -45,7 +46,7 @@ class VectorIndexV1:
         self._path = directory / VECTORS_V1
         self._n_patches, self._n_probes = n_patches, n_probes
         try:
-            self._index = faiss.read_index(str(self._path), faiss.IO_FLAG_MMAP_IFC)
+            self._index: Any = faiss.read_index(str(self._path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot open it: {error}") from error
         expected = (faiss.IndexIVFPQFastScan, model.config.n_dims, n_vectors, n_lists)
@@ -89,3 +90,19 @@ class VectorIndexV1:
             raise CatalogDamagedError(f"{self._path}: damaged: a patch number out of range")
         products[numbers < 0] = 0.0  # FAISS puts anything there
         return numbers, products
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches; see `VectorIndex.codes`."""
+        lists, code_size = self._index.invlists, self._index.code_size
+        codes = np.zeros((self._n_patches, code_size), np.uint8)
+        spoken = np.zeros(self._n_patches, np.bool_)
+        for number in range(self._index.nlist):
+            n = lists.list_size(number)
+            if n:
+                numbers = faiss.rev_swig_ptr(lists.get_ids(number), n)
+                if numbers.max() >= self._n_patches or numbers.min() < 0:
+                    raise CatalogDamagedError(f"{self._path}: damaged: a patch number out of range")
+                blocks = faiss.rev_swig_ptr(lists.get_codes(number), -(-n // BLOCK) * BLOCK * code_size)
+                codes[numbers] = unpack_blocks(blocks.reshape(-1, code_size, BLOCK))[:n]
+                spoken[numbers] = True
+        return codes, spoken

@@ -30,6 +30,7 @@ _COMMANDS = {
     "merge": "earmark.cli.merge",
     "prove": "earmark.cli.prove",
     "report": "earmark.cli.report",
+    "rescan": "earmark.cli.rescan",
     "scan": "earmark.cli.scan",
     "verify": "earmark.cli.verify",
 }

@@ -5,6 +5,7 @@ import json
 
 from earmark.cli.text import displayed
 from earmark.rights import ExplainedCase, format_share
+from earmark.rights.territories import COUNTRIES, describe_territories
 
 __all__ = ["case_as_json", "case_in_words"]
 
@@ -19,8 +20,9 @@ def case_in_words(case: ExplainedCase) -> str:
         names = {"title": entry.title, "by": entry.artists, "ISRC": entry.isrc, "label": entry.label}
         lines.append("registry   " + ", ".join(f"{word} {name}" for word, name in names.items() if name))
     lines += [
-        f"holder     {name} ({'share not known' if share is None else format_share(share)})"
-        for name, share in case.holders
+        f"holder     {name} ({'share not known' if share is None else format_share(share)}"
+        f"{'' if where == COUNTRIES else f' in {describe_territories(where)}'})"
+        for name, share, where in case.holders
     ]
     lines += [f"runner-up  {words}" for words in case.verdict.runners_up[:_RUNNERS_UP]]
     if len(case.verdict.runners_up) > _RUNNERS_UP:
@@ -42,8 +44,12 @@ def case_as_json(case: ExplainedCase) -> str:
         "use": use,
         "registry": None if case.entry is None else dataclasses.asdict(case.entry),
         "holders": [
-            {"rightsholder": name, "share": None if share is None else format_share(share)}
-            for name, share in case.holders
+            {
+                "rightsholder": name,
+                "share": None if share is None else format_share(share),
+                "territories": ["Worldwide"] if where == COUNTRIES else sorted(where),
+            }
+            for name, share, where in case.holders
         ],
     }
     return json.dumps(values, indent=2, ensure_ascii=False)

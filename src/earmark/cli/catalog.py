@@ -1,4 +1,4 @@
-"""`earmark catalog`: build, add, remove, info."""
+"""`earmark catalog`: build, add, remove, info; pack and unpack are in `earmark.cli.packs`."""
 
 import contextlib
 import dataclasses
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from earmark.catalog import BuildReport, CatalogInfo, NothingIndexedError, add_tracks, build_catalog, catalog_info
 from earmark.catalog import Progress as BuildProgress
 from earmark.catalog import remove_tracks as remove_from_catalog
+from earmark.cli import packs
 from earmark.cli.exit_codes import INCOMPLETE, NOTHING_USABLE
 from earmark.cli.text import counted, displayed
 from earmark.fingerprint import load_model
@@ -35,6 +36,10 @@ def catalog() -> None:
       earmark catalog build my.catalog ~/music --metadata tracks.csv
       earmark catalog info my.catalog
     """  # noqa: D301 - click reads the \b
+
+
+catalog.add_command(packs.pack)
+catalog.add_command(packs.unpack)
 
 
 def _takes_sources(command: _Command) -> _Command:

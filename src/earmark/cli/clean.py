@@ -15,12 +15,13 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OPTIONS = (
     click.option(
         "--drop",
-        type=click.Choice(["unlicensed", "review", "licensed", "error"]),
+        type=click.Choice(["unlicensed", "review", "licensed"]),
         multiple=True,
         default=("unlicensed", "review"),
         show_default=True,
-        help="What goes; may come again. error: what could not be scanned, or not to its end.",
+        help="Which matches go; may come again.",
     ),
+    click.option("--keep-unheard", is_flag=True, help="Keep what was not scanned, or not to its end."),
     click.option("--min-matched-s", type=float, default=0.0, help="Keep items with fewer matched seconds."),
     click.option("--min-matched-share", type=float, default=0.0, help="Keep items of which less is matched [0 to 1]."),
     click.option("--redact", type=click.Choice(["silence", "cut"]), help="Take out the matched seconds only."),
@@ -57,6 +58,7 @@ def clean(
     out: Path,
     corpus: str | None,
     drop: tuple[str, ...],
+    keep_unheard: bool,
     min_matched_s: float,
     min_matched_share: float,
     redact: str | None,
@@ -64,7 +66,7 @@ def clean(
     margin_s: float,
     link: bool,
 ) -> None:
-    """Write the corpus of a finished SCAN anew, without what was found in it.
+    """Write the corpus of a finished SCAN anew, without what was found in it and what could not be heard.
 
     The form stays: tar shards and tables are rewritten without the flagged items, lists without their lines, and of a
     folder of files the list of those that stay is written (files.txt). clean.json says what was done.
@@ -78,6 +80,7 @@ def clean(
 
     policy = CleanPolicy(
         statuses=drop,
+        keep_unheard=keep_unheard,
         min_matched_s=min_matched_s,
         min_matched_share=min_matched_share,
         redact=redact,
@@ -94,9 +97,12 @@ def report_cleaned(cleaned: Any, out: Path) -> int:  # noqa: ANN401 - a Cleaned;
     if cleaned.redacted:
         counts.append(f"{cleaned.redacted:,} redacted ({cleaned.removed_s:,.1f} s)")
     click.echo(", ".join(counts) + f": {out}")
-    if cleaned.kept_unscanned:
-        words = "of those kept could not be scanned, or not to the end; --drop error takes them out"
-        click.echo(f"{cleaned.kept_unscanned:,} {words}")
+    if cleaned.dropped_unheard:
+        words = "of those dropped were not heard, or not as a whole, so nobody knows what is in them"
+        click.echo(f"{cleaned.dropped_unheard:,} {words}; --keep-unheard keeps them")
+    if cleaned.kept_unheard:
+        words = "of those kept were not heard, or not as a whole"
+        click.echo(f"NOT CLEARED: {cleaned.kept_unheard:,} {words}; items.jsonl of the scan says why")
     if cleaned.n_problems:
         click.echo(f"{cleaned.n_problems:,} places are not in the copy; clean.json names them")
-    return INCOMPLETE if cleaned.n_problems else 0
+    return INCOMPLETE if cleaned.n_problems or cleaned.kept_unheard else 0

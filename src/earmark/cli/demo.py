@@ -71,10 +71,11 @@ def demo(ctx: click.Context, *, out: Path | None, jobs: int | None) -> None:
     _notice("scanning it", quiet=quiet)
     with stop_on_signals() as stop, logged(plan.out), scan_progress(plan.corpus, wanted=not quiet) as on_item:
         summary = scan(plan, stop=stop, on_item=on_item)
+        if summary.complete:
+            write_parquet(plan.out)
     print_result(stdout_console(), summary, plan.out)
     if not summary.complete:
         ctx.exit(exit_code(summary, None))
-    write_parquet(plan.out)
     wrong = differences(planted, read_items(plan.out), read_matches(plan.out))
     for words in wrong:
         click.echo(f"WRONG: {words}")

@@ -49,7 +49,16 @@ class _Amount(click.ParamType[Decimal]):
     type=click.Path(path_type=Path),
     help="Registry that knows who holds which share of a recording [default: the catalog's rights holder holds all].",
 )
-@click.option("--pool", type=_Amount(), help="Money to share out in proportion to the seconds.")
+@click.option("--pool", type=_Amount(), help="Money to share out in proportion to the seconds that are licensed.")
+@click.option(
+    "--pay",
+    "paid",
+    multiple=True,
+    type=click.Choice(["licensed", "unlicensed", "review"]),
+    default=("licensed",),
+    show_default=True,
+    help="Share the pool out for seconds of this status instead; may be given again.",
+)
 @click.option("--currency", default="EUR", show_default=True, help="Of the pool, as in ISO 4217.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write: .csv, .parquet or .xlsx.")
 def ledger(
@@ -60,17 +69,19 @@ def ledger(
     statuses: tuple[str, ...],
     registry: Path | None,
     pool: Decimal | None,
+    paid: tuple[str, ...],
     currency: str,
     out: Path,
 ) -> None:
     """Sum up the matched seconds of scans, and share out a pool of money.
 
-    Every second counts once. The lines sum to the whole in seconds, shares and amounts, to the last digit: what
-    rounding leaves over goes to the lines that lost the most by it.
+    Every second counts once. Licensed, unlicensed and doubtful seconds are on lines of their own; money is for the
+    licensed ones, unless --pay says otherwise. The lines sum to the whole in seconds, shares and amounts, to the last
+    digit: what rounding leaves over goes to the lines that lost the most by it.
 
     \b
     Example:
-      earmark ledger scan1 --by rightsholder --status licensed --pool 10000.00 --out ledger.xlsx
+      earmark ledger scan1 --by rightsholder --pool 10000.00 --currency EUR --out ledger.xlsx
     """  # noqa: D301 - click reads the \b
     from earmark.cli.text import counted
     from earmark.report.ledger import catalog_holders, make_ledger
@@ -85,11 +96,12 @@ def ledger(
         overlaps=overlaps,
         statuses=frozenset(statuses) or None,
         pool=pool,
+        paid=frozenset(paid),
         currency=currency,
         holders_of=catalog_holders if registry is None else functools.partial(holders_of, read_registry(registry)),
     )
     write_ledger(made, out, kind)
-    money = "" if made.pool is None else f", {made.pool} {made.currency}"
+    money = "" if made.pool is None else f", of which {made.paid_seconds} s share {made.pool} {made.currency}"
     click.echo(
         f"{out}: {counted(len(made.lines), 'line')}; {made.matches:,} match{'' if made.matches == 1 else 'es'} in "
         f"{counted(made.items, 'item')}, {made.seconds} s{money}"

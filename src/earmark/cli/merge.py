@@ -32,6 +32,6 @@ def merge(ctx: click.Context, *, out: Path, scans: tuple[Path, ...], fail_on: st
 
     with logged(out):
         summary = merge_scans(out, scans)
-    write_parquet(out)
+        write_parquet(out)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from earmark.corpus import CorpusOptions, Item, list_corpus, local_path
+from earmark.corpus import Container, CorpusOptions, Item, list_parts, local_path
 from earmark.errors import CorpusError
 from earmark.scan import ItemRow
 
@@ -25,7 +25,9 @@ OnItem = Callable[[ItemRow, int], None]
 
 
 @contextlib.contextmanager
-def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool) -> Iterator[OnItem]:
+def scan_progress(
+    corpus: str | Path, reading: CorpusOptions | None = None, *, wanted: bool, total: int | None = None
+) -> Iterator[OnItem]:
     """Give the callback that moves a bar; without a terminal, one that logs how far the scan is once a minute.
 
     The bar goes by bytes. How many there are in all is found by a listing of its own beside the scan, so that a
@@ -39,15 +41,18 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
         How it is read.
     wanted
         Whether there may be a bar.
+    total
+        Bytes of the items, if they are known; the corpus is not listed then.
     """
     if not (wanted and sys.stderr.isatty()):
         yield _LoggedProgress()
         return
     over = threading.Event()
     with _bar() as progress:
-        task = progress.add_task("scanning", total=None, n_items=0, rate="")
+        task = progress.add_task("scanning", total=total, n_items=0, rate="")
         lister = threading.Thread(target=_find_total, args=(str(corpus), reading, progress, task, over), daemon=True)
-        lister.start()
+        if total is None:
+            lister.start()
         start, n_items, scanned_s = time.monotonic(), 0, 0.0
 
         def on_item(row: ItemRow, size_bytes: int) -> None:
@@ -60,7 +65,8 @@ def scan_progress(corpus: str | Path, reading: CorpusOptions | None = None, *, w
             yield on_item
         finally:
             over.set()
-            lister.join()
+            if total is None:
+                lister.join()
 
 
 class _LoggedProgress:
@@ -106,8 +112,11 @@ def _find_total(
         return
     total = 0
     with contextlib.suppress(CorpusError, OSError):  # the scan itself meets the same and reports it
-        for entry in list_corpus(corpus, reading):
+        for part in list_parts(corpus, reading or CorpusOptions()):
             if over.is_set():
                 return
-            total += (entry.size_bytes or 0) if isinstance(entry, Item) else 0
+            if isinstance(part, Item):
+                total += part.size_bytes or 0
+            elif isinstance(part, Container):  # to open it may be to unpack it, and audio does not pack much
+                total += Path(part.location).stat().st_size
         progress.update(task, total=total)

@@ -85,6 +85,9 @@ __all__ = ["scan"]
     callback=load_config,
     help="TOML file with any of these; what stands on the command line goes first.",
 )
+@click.option(
+    "--keep-fingerprints", is_flag=True, help="Keep what `earmark rescan` needs to match again without audio."
+)
 @click.option("--clean", type=click.Path(path_type=Path), help="Then write the corpus without what was found there.")
 @reading_options
 @takes_use
@@ -112,6 +115,7 @@ def scan(
     timeout_per_item: float | None,
     memory_per_item: int,
     fail_on: str | None,
+    keep_fingerprints: bool,
     clean: Path | None,
     reading: CorpusOptions,
 ) -> None:
@@ -160,6 +164,7 @@ def scan(
         limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
         min_seconds=min_seconds,
         shard=shard or Shard(),
+        keep_fingerprints=keep_fingerprints,
         resume=resume,
     )
     if clean is not None and shard is not None:
@@ -169,8 +174,8 @@ def scan(
     progress = scan_progress(corpus, reading, wanted=not ctx.obj["quiet"])
     with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_scan(plan, stop=stop, on_item=on_item)
-    if summary.complete:
-        write_parquet(out)
+        if summary.complete:
+            write_parquet(out)
     print_result(stdout_console(), summary, out)
     code = exit_code(summary, fail_on)
     if clean is not None and summary.complete:

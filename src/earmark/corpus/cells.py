@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
+from earmark.corpus.columns import parquet_leaves, value_at, written_path
 from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, ParquetCell
 from earmark.errors import CorpusError
 
-__all__ = ["Cells", "damage_in_words", "leaf_values", "open_arrow", "open_parquet"]
+__all__ = ["Cells", "damage_in_words", "leaves_of", "open_arrow", "open_parquet"]
 
 # Decoded at a time; a single larger value is read as a whole.
 _BATCH_BYTES = 16 << 20
@@ -49,9 +49,10 @@ class Cells:
 class _ParquetCells:
     def __init__(self) -> None:
         self._file: tuple[str, BinaryIO, pq.ParquetFile] | None = None
-        self._column: tuple[str, int, str] | None = None
+        self._column: tuple[str, int, tuple[str, ...]] | None = None
         self._batches: Iterator[pa.RecordBatch] = iter(())
-        self._values, self._first = pa.array([], pa.binary()), 0
+        self._batch: pa.RecordBatch | None = None
+        self._first = 0
 
     def value(self, cell: ParquetCell) -> bytes | None:
         column = (cell.location, cell.row_group, cell.column)
@@ -59,19 +60,18 @@ class _ParquetCells:
             self._column = None
             self._start(cell)
             self._column = column
-        while cell.row >= self._first + len(self._values):
-            self._first += len(self._values)
-            batch = next(self._batches, None)
-            if batch is None:
+        while self._batch is None or cell.row >= self._first + len(self._batch):
+            self._first += 0 if self._batch is None else len(self._batch)
+            self._batch = next(self._batches, None)
+            if self._batch is None:
                 self._column = None
                 raise CorpusError(f"{cell.location}: row group {cell.row_group} ends before row {cell.row}")
-            self._values = leaf_values(batch, cell.column)
-        return _as_bytes(self._values[cell.row - self._first])
+        return value_at(self._batch, cell.column, cell.row - self._first, cell.elements)
 
     def close(self) -> None:
         if self._file is not None:
             self._file[1].close()
-        self._file, self._column, self._batches = None, None, iter(())
+        self._file, self._column, self._batches, self._batch = None, None, iter(()), None
 
     def _start(self, cell: ParquetCell) -> None:
         """Go to the first row of a cell's row group."""
@@ -80,17 +80,17 @@ class _ParquetCells:
             file = open_location(cell.location)
             self._file = cell.location, file, open_parquet(file)
         # A page can be as large as its row group: the last one's memory goes before the next one's is asked for.
-        self._batches, self._values = iter(()), pa.array([], pa.binary())
+        self._batches, self._batch, self._first = iter(()), None, 0
         pa.default_memory_pool().release_unused()
         _, _, parquet = self._file
+        leaf = leaves_of(parquet)[cell.column]
         group = parquet.metadata.row_group(cell.row_group)
         chunks = (group.column(i) for i in range(group.num_columns))
-        unpacked = sum(_checked_size(chunk, cell) for chunk in chunks if chunk.path_in_schema == cell.column)
+        unpacked = sum(_checked_size(chunk, cell) for chunk in chunks if chunk.path_in_schema == leaf)
         n_rows = max(1, int(_BATCH_BYTES * group.num_rows / max(unpacked, 1)))
         self._batches = parquet.iter_batches(
-            batch_size=n_rows, row_groups=[cell.row_group], columns=[cell.column], use_threads=False
+            batch_size=n_rows, row_groups=[cell.row_group], columns=[leaf], use_threads=False
         )
-        self._first = 0
 
 
 class _ArrowCells:
@@ -111,7 +111,7 @@ class _ArrowCells:
                 self.close()
                 raise CorpusError(f"{cell.location}: ends before record batch {cell.batch}")
         assert self._batch is not None
-        return _as_bytes(leaf_values(self._batch, cell.column)[cell.row])
+        return value_at(self._batch, cell.column, cell.row, cell.elements)
 
     def close(self) -> None:
         if self._file is not None:
@@ -140,6 +140,12 @@ def open_parquet(file: BinaryIO) -> pq.ParquetFile:
     return pq.ParquetFile(file, buffer_size=_BUFFER_BYTES, pre_buffer=False)
 
 
+def leaves_of(parquet: pq.ParquetFile) -> dict[tuple[str, ...], str]:
+    """Return a Parquet file's own names of its leaf columns, see `parquet_leaves`."""
+    schema = parquet.schema
+    return parquet_leaves(parquet.schema_arrow, [schema.column(i).path for i in range(len(schema.names))])
+
+
 def open_arrow(file: BinaryIO) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of an Arrow stream or file, one by one."""
     is_file = file.read(6) == b"ARROW1"
@@ -152,37 +158,13 @@ def open_arrow(file: BinaryIO) -> Iterator[pa.RecordBatch]:
         yield reader.get_batch(number)
 
 
-def leaf_values(batch: pa.RecordBatch, column: str) -> pa.Array:
-    """Return a leaf column by its dotted path; null where any struct on the way is."""
-    first, *rest = _split(batch.schema, column)
-    values = batch.column(first)
-    return pc.struct_field(values, rest) if rest else values
-
-
-def _split(schema: pa.Schema, column: str) -> list[str]:
-    """Take a dotted path apart; a top-level name may hold dots itself."""
-    names = sorted((name for name in schema.names if column == name or column.startswith(f"{name}.")), key=len)
-    if not names:
-        raise CorpusError(f"there is no column {column!r}; the file has {', '.join(schema.names)}")
-    rest = column[len(names[-1]) + 1 :]
-    return [names[-1], *(rest.split(".") if rest else [])]
-
-
 def _checked_size(chunk: Any, cell: ParquetCell) -> int:  # noqa: ANN401 - pyarrow has no types
     """Return the bytes that a column chunk unpacks to."""
     unpacked, packed = int(chunk.total_uncompressed_size), max(1, int(chunk.total_compressed_size))
     if unpacked > _BOMB_BYTES and unpacked > packed * _BOMB_RATIO:
+        where = f"column {written_path(cell.column)} of row group {cell.row_group}"
         raise CorpusError(
-            f"{cell.location}: column {cell.column} of row group {cell.row_group} unpacks from {packed:,} to "
-            f"{unpacked:,} bytes, which no audio does; taken for a decompression bomb"
+            f"{cell.location}: {where} unpacks from {packed:,} to {unpacked:,} bytes, which no audio does; "
+            f"taken for a decompression bomb"
         )
     return unpacked
-
-
-def _as_bytes(value: pa.Scalar) -> bytes | None:
-    if not value.is_valid:
-        return None
-    data = value.as_py()
-    if not isinstance(data, bytes):
-        raise CorpusError(f"the cell holds {type(data).__name__}, not bytes")
-    return data

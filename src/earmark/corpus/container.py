@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from earmark.corpus.entry import Entry
+from earmark.corpus.entry import Container, Entry
 from earmark.corpus.options import CorpusOptions
 from earmark.corpus.shard import list_tar, list_zip
 
@@ -41,17 +41,13 @@ def container_kind(name: str, head: bytes = b"") -> str | None:
     return kind
 
 
-def list_container(kind: str, location: str, file_id: str, options: CorpusOptions) -> Iterator[Entry]:
+def list_container(container: Container, options: CorpusOptions) -> Iterator[Entry]:
     """List what is in a container.
 
     Parameters
     ----------
-    kind
-        One of `CONTAINER_KINDS`.
-    location
-        Path or URL.
-    file_id
-        Its item id, which those of what it holds begin with.
+    container
+        Where it is, and of what kind.
     options
         How to read the corpus.
 
@@ -61,9 +57,9 @@ def list_container(kind: str, location: str, file_id: str, options: CorpusOption
         In the order of the file.
     """
     archives: dict[str, Callable[[str, str], Iterator[Entry]]] = {"webdataset": list_tar, "zip": list_zip}
-    if kind in archives:
-        return archives[kind](location, file_id)
+    if container.kind in archives:
+        return archives[container.kind](container.location, container.id)
     from earmark.corpus.table import list_arrow, list_parquet  # pyarrow takes 40 MB, and most corpora have no table
 
-    lister = list_parquet if kind == "parquet" else list_arrow
-    return lister(location, file_id, options.audio_columns)
+    lister = list_parquet if container.kind == "parquet" else list_arrow
+    return lister(container.location, container.id, options.audio_columns)

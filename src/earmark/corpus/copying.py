@@ -79,7 +79,7 @@ def _copy_one(location: str, out: Path, fates: Fates, options: CorpusOptions, li
     kind, name = corpus_format(location, options), location_name(location)
     path = local_path(location)
     if kind in ("directory", "audiofolder"):
-        entries = list_remote_tree(location, None) if path is None else list_directory(path)
+        entries = list_remote_tree(location) if path is None else list_directory(path)
         copy_folder(entries, location, out, fates, options, link=link)
     elif kind == "audio":  # as a folder that holds nothing else
         copy_folder(list_recording(location), parent(location), out, fates, options, link=link)

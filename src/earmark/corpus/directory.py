@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from earmark.corpus.audio_kind import has_audio_extension, starts_like_audio
-from earmark.corpus.container import CONTAINER_HEAD_BYTES, container_kind, list_container
-from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
+from earmark.corpus.container import CONTAINER_HEAD_BYTES, container_kind
+from earmark.corpus.entry import Container, Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import open_local
-from earmark.corpus.options import CorpusOptions
 from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError
 
-__all__ = ["list_directory"]
+__all__ = ["list_directory", "walk_directory"]
 
+_NO_AUDIO = "no audio by name or content"
 _KINDS = (
     (stat.S_ISDIR, "is a directory"),
     (stat.S_ISFIFO, "is a FIFO"),
@@ -35,7 +35,29 @@ class _Found:
     descend: bool
 
 
-def list_directory(root: Path, options: CorpusOptions | None = None) -> Iterator[Entry]:
+def list_directory(root: Path) -> Iterator[Entry]:
+    """List a directory and all below it, or a single file; archives and tables stay closed, as files that are no audio.
+
+    Parameters
+    ----------
+    root
+        As for `walk_directory`.
+
+    Yields
+    ------
+    Entry
+        As from `walk_directory`.
+
+    Raises
+    ------
+    CorpusError
+        As from `walk_directory`.
+    """
+    found = walk_directory(root)
+    return (Skipped(id=one.id, reason=_NO_AUDIO) if isinstance(one, Container) else one for one in found)
+
+
+def walk_directory(root: Path) -> Iterator[Entry | Container]:
     """List a directory and all below it, or a single file.
 
     Nothing is left out silently: what is no audio by name or content is Skipped, what cannot be looked at is
@@ -47,12 +69,10 @@ def list_directory(root: Path, options: CorpusOptions | None = None) -> Iterator
     ----------
     root
         A directory, or one file, whose id is then its name.
-    options
-        How to read what is in tar shards, zip files and tables; None leaves them closed, as files that are no audio.
 
     Yields
     ------
-    Entry
+    Entry or Container
         In ascending order of the ids by code points; a directory that is not listed comes where its contents
         would have. The names of one directory for each level of depth are held in memory.
 
@@ -64,15 +84,15 @@ def list_directory(root: Path, options: CorpusOptions | None = None) -> Iterator
     try:
         mode = root.stat().st_mode
         if stat.S_ISREG(mode):
-            return _look_at_file(root, encode_item_id(root.name), options)
+            return iter([_look_at_file(root, encode_item_id(root.name))])
         if stat.S_ISDIR(mode):
-            return _walk(root, _names(root, ""), options)
+            return _walk(root, _names(root, ""))
     except (OSError, ValueError) as error:
         raise CorpusError(f"{str(root)!r}: {_words(error)}") from error
     raise CorpusError(f"{str(root)!r}: neither a directory nor a file")
 
 
-def _walk(root: Path, names: list[_Found], options: CorpusOptions | None) -> Iterator[Entry]:
+def _walk(root: Path, names: list[_Found]) -> Iterator[Entry | Container]:
     about = root.stat()
     listed = {(about.st_dev, about.st_ino): "."}
     # A stack in place of recursion: directories can be nested deeper than Python calls.
@@ -82,7 +102,7 @@ def _walk(root: Path, names: list[_Found], options: CorpusOptions | None) -> Ite
         if found is None:
             levels.pop()
         elif not found.descend:
-            yield from _look_at(found, options)
+            yield _look_at(found)
         else:
             entry = _already_listed(found, listed)
             if entry is None:
@@ -126,33 +146,33 @@ def _already_listed(found: _Found, listed: dict[tuple[int, int], str]) -> Entry 
     return None if first == found.id else Skipped(id=found.id, reason=f"is the directory {first!r}, listed already")
 
 
-def _look_at(found: _Found, options: CorpusOptions | None) -> Iterator[Entry]:
+def _look_at(found: _Found) -> Entry | Container:
     try:
         mode = found.path.stat().st_mode
         if stat.S_ISDIR(mode):
             os.scandir(found.path).close()
     except OSError as error:
-        return iter([Unlistable(id=found.id, error=_words(error))])
+        return Unlistable(id=found.id, error=_words(error))
     if stat.S_ISREG(mode):
-        return _look_at_file(found.path, found.id, options)
+        return _look_at_file(found.path, found.id)
     kind = next((words for is_kind, words in _KINDS if is_kind(mode)), "is no file")
-    return iter([Skipped(id=found.id, reason=kind)])
+    return Skipped(id=found.id, reason=kind)
 
 
-def _look_at_file(path: Path, item_id: str, options: CorpusOptions | None) -> Iterator[Entry]:
+def _look_at_file(path: Path, item_id: str) -> Entry | Container:
     try:
         with open_local(path) as file:
             size_bytes = os.fstat(file.fileno()).st_size
             named = has_audio_extension(path.name)
             head = b"" if named else file.read(CONTAINER_HEAD_BYTES)
     except OSError as error:
-        return iter([Unlistable(id=item_id, error=_words(error))])
+        return Unlistable(id=item_id, error=_words(error))
     if named or starts_like_audio(head):
-        return iter([Item(id=item_id, source=WholeFile(location=str(path)), size_bytes=size_bytes)])
-    kind = None if options is None else container_kind(path.name, head)
-    if options is None or kind is None:
-        return iter([Skipped(id=item_id, reason="no audio by name or content")])
-    return list_container(kind, str(path), item_id, options)
+        return Item(id=item_id, source=WholeFile(location=str(path)), size_bytes=size_bytes)
+    kind = container_kind(path.name, head)
+    if kind is None:
+        return Skipped(id=item_id, reason=_NO_AUDIO)
+    return Container(id=item_id, kind=kind, location=str(path))
 
 
 def _words(error: OSError | ValueError) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from earmark.corpus.source import Source
 
-__all__ = ["Entry", "Item", "Skipped", "Unlistable"]
+__all__ = ["Container", "Entry", "Item", "Skipped", "Unlistable"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +60,25 @@ class Unlistable:
 
     id: str
     error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Container:
+    """A file that holds many recordings, not opened yet: it stands for the entries that opening it gives.
+
+    Attributes
+    ----------
+    id
+        Its item id, which those of what it holds begin with.
+    kind
+        One of `earmark.corpus.container.CONTAINER_KINDS`.
+    location
+        Path or URL.
+    """
+
+    id: str
+    kind: str
+    location: str
 
 
 Entry = Item | Skipped | Unlistable

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from earmark.corpus.cut import CutLister
-from earmark.corpus.directory import list_directory
-from earmark.corpus.entry import Entry, Unlistable
+from earmark.corpus.directory import walk_directory
+from earmark.corpus.entry import Container, Entry, Unlistable
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import join, local_path
 from earmark.corpus.manifest import list_manifest
 from earmark.corpus.options import CorpusOptions
 from earmark.corpus.remote import list_folder, open_location
-from earmark.corpus.remote_tree import list_remote_tree
+from earmark.corpus.remote_tree import walk_remote_tree
 from earmark.errors import CorpusError
 
 __all__ = ["METADATA_NAMES", "SHAR_CUTS", "folder_format", "list_folder_format", "names_in", "saved_files"]
@@ -40,7 +40,7 @@ def names_in(location: str) -> list[str]:
     path = local_path(location)
     if path is not None:
         return sorted(one.name for one in path.iterdir())
-    return sorted(name for name, _ in list_folder(location))
+    return sorted(one.name for one in list_folder(location))
 
 
 def folder_format(location: str) -> str:
@@ -67,7 +67,9 @@ def folder_format(location: str) -> str:
     return "kaldi" if "wav.scp" in names else "directory"
 
 
-def list_folder_format(kind: str, location: str, lister: CutLister, options: CorpusOptions) -> Iterator[Entry]:
+def list_folder_format(
+    kind: str, location: str, lister: CutLister, options: CorpusOptions
+) -> Iterator[Entry | Container]:
     """List a folder that follows a plan.
 
     Parameters
@@ -83,7 +85,7 @@ def list_folder_format(kind: str, location: str, lister: CutLister, options: Cor
 
     Yields
     ------
-    Entry
+    Entry or Container
         Of an AudioFolder and a Shar: all audio below the folder, which the lists in it say more about.
 
     Raises
@@ -94,11 +96,12 @@ def list_folder_format(kind: str, location: str, lister: CutLister, options: Cor
     if kind == "kaldi":
         return list_manifest("kaldi", join(location, "wav.scp"), lister, options)
     if kind == "datasets":
-        return _list_saved(saved_files(location), location, options)
+        names = saved_files(location)
+        return (Container(id=encode_item_id(name), kind="arrow", location=join(location, name)) for name in names)
     path = local_path(location)
     if path is None:
-        return list_remote_tree(location, options)
-    listed = list_directory(path, options)
+        return walk_remote_tree(location)
+    listed = walk_directory(path)
     return itertools.chain(listed, _missing(path, options)) if kind == "audiofolder" else listed
 
 
@@ -152,10 +155,3 @@ def _state(folder: str, name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CorpusError(f"{location}: expected a JSON object, got {type(value).__name__}")
     return value
-
-
-def _list_saved(files: list[str], location: str, options: CorpusOptions) -> Iterator[Entry]:
-    from earmark.corpus.table import list_arrow
-
-    for name in files:
-        yield from list_arrow(join(location, name), encode_item_id(name), options.audio_columns)

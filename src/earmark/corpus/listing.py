@@ -11,16 +11,16 @@ from braceexpand import braceexpand
 from earmark.corpus.audio_kind import has_audio_extension
 from earmark.corpus.container import CONTAINER_HEAD_BYTES, CONTAINER_KINDS, container_kind, list_container
 from earmark.corpus.cut import CutLister
-from earmark.corpus.directory import list_directory
-from earmark.corpus.entry import Entry, Item, Unlistable
+from earmark.corpus.directory import list_directory, walk_directory
+from earmark.corpus.entry import Container, Entry, Item, Unlistable
 from earmark.corpus.folder_format import folder_format, list_folder_format
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.lines import read_lines
 from earmark.corpus.location import is_http, is_url, local_path, parent
 from earmark.corpus.manifest import MANIFEST_KINDS, list_manifest, manifest_kind
 from earmark.corpus.options import FORMATS, CorpusOptions
-from earmark.corpus.remote import is_remote_folder, open_location
-from earmark.corpus.remote_tree import list_remote_tree
+from earmark.corpus.remote import is_remote_folder, look_at_remote, open_location
+from earmark.corpus.remote_tree import walk_remote_tree
 from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError, ParameterError
 
@@ -30,8 +30,10 @@ __all__ = [
     "corpus_format",
     "expand",
     "file_format",
+    "holds_containers",
     "is_folder",
     "list_corpus",
+    "list_parts",
     "list_recording",
     "location_name",
 ]
@@ -69,6 +71,27 @@ def list_corpus(location: str, options: CorpusOptions | None = None) -> Iterator
         If `options.format` is none of `FORMATS`.
     """
     options = options or CorpusOptions()
+    return _opened(list_parts(location, options), options)
+
+
+def list_parts(location: str, options: CorpusOptions) -> Iterator[Entry | Container]:
+    """List a corpus without opening the archives and tables in it.
+
+    Parameters
+    ----------
+    location, options
+        As for `list_corpus`.
+
+    Yields
+    ------
+    Entry or Container
+        As from `list_corpus`, where a `Container` stands for what `list_container` lists of it.
+
+    Raises
+    ------
+    CorpusError, ParameterError
+        As from `list_corpus`.
+    """
     if options.format is not None and options.format not in FORMATS:
         raise ParameterError(f"format must be one of {', '.join(FORMATS)}, got {options.format!r}")
     if is_http(location) and not options.allow_http:
@@ -77,6 +100,38 @@ def list_corpus(location: str, options: CorpusOptions | None = None) -> Iterator
     if parts == [location]:
         return _list_one(location, options, CutLister(allow_http=options.allow_http))
     return _list_many(parts, options)
+
+
+def _opened(parts: Iterator[Entry | Container], options: CorpusOptions) -> Iterator[Entry]:
+    for part in parts:
+        if isinstance(part, Container):
+            yield from list_container(part, options)
+        else:
+            yield part
+
+
+def holds_containers(location: str, options: CorpusOptions, n: int) -> bool:
+    """Return whether a corpus holds at least so many archives and tables; no more of it is listed than that takes.
+
+    Parameters
+    ----------
+    location, options
+        As for `list_corpus`.
+    n
+        How many [>= 1].
+    """
+    found = itertools.chain.from_iterable(_containers_in(part, options) for part in expand(location))
+    return sum(1 for _ in itertools.islice(found, n)) == n
+
+
+def _containers_in(part: str, options: CorpusOptions) -> Iterator[Container]:
+    """Yield the containers of one of several locations; lists, which name none, are not read."""
+    try:
+        kind = corpus_format(part, options)
+        if kind in CONTAINER_KINDS or kind in WITH_OWN_IDS:
+            yield from (one for one in list_parts(part, options) if isinstance(one, Container))
+    except CorpusError:
+        return  # `list_corpus` tells it
 
 
 def expand(location: str) -> list[str]:
@@ -160,8 +215,11 @@ def file_format(location: str, options: CorpusOptions) -> str:
     path = local_path(location)
     if has_audio_extension(name) or (path is not None and path.exists() and not path.is_file()):
         return "audio"  # of a FIFO or the like the directory's lister says what it is
+    kind = container_kind(name)
+    if kind is not None and path is None:
+        return kind  # to look into each of ten thousand shards elsewhere takes long
     with open_location(location) as file:
-        kind = container_kind(name, file.read(CONTAINER_HEAD_BYTES))
+        kind = kind or container_kind(name, file.read(CONTAINER_HEAD_BYTES))
     if kind is None and _LIST_NAMES.search(name):
         first = next(read_lines(location), None)
         kind = None if first is None else manifest_kind(first, options.path_column)
@@ -171,24 +229,24 @@ def file_format(location: str, options: CorpusOptions) -> str:
     return kind or "audio"
 
 
-def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Iterator[Entry]:
+def _list_one(location: str, options: CorpusOptions, lister: CutLister) -> Iterator[Entry | Container]:
     """List one location by its format."""
     kind = corpus_format(location, options)
     path = local_path(location)
     if kind == "directory" and path is None:
-        return list_remote_tree(location, options)
+        return walk_remote_tree(location)
     if kind == "directory" and path is not None:
-        return list_directory(path, options)
+        return walk_directory(path)
     if kind == "audio":
         return list_recording(location)
     if kind in CONTAINER_KINDS:
-        return list_container(kind, location, encode_item_id(location_name(location)), options)
+        return iter([Container(id=encode_item_id(location_name(location)), kind=kind, location=location)])
     if kind in MANIFEST_KINDS and not (kind == "kaldi" and is_folder(location)):
         return list_manifest(kind, location, lister, options)
     return list_folder_format(kind, location, lister, options)
 
 
-def _list_many(parts: list[str], options: CorpusOptions) -> Iterator[Entry]:
+def _list_many(parts: list[str], options: CorpusOptions) -> Iterator[Entry | Container]:
     """List several locations one after the other, with ids relative to the folder that they have in common."""
     listers: dict[str, CutLister] = {}
     for part, folder in common_parts(parts):
@@ -227,13 +285,17 @@ def list_recording(location: str) -> Iterator[Entry]:
     Raises
     ------
     CorpusError
-        If there is no such file here; elsewhere only reading tells.
+        If there is no such file.
     """
     path = local_path(location)
     if path is not None:
         return list_directory(path)
-    name = encode_item_id(location_name(location))
-    return iter([Item(id=name, source=WholeFile(location=location), size_bytes=None)])
+    try:
+        about = look_at_remote(location)
+    except OSError as error:
+        raise CorpusError(error.strerror or str(error)) from error
+    source = WholeFile(location=location, version=about.version)
+    return iter([Item(id=encode_item_id(location_name(location)), source=source, size_bytes=about.size_bytes)])
 
 
 def location_name(location: str) -> str:

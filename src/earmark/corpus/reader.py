@@ -7,10 +7,11 @@ import os
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from earmark.corpus.entry import Item
 from earmark.corpus.location import local_path, open_local
+from earmark.corpus.random_access import RandomAccess
 from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, FilePart, HeldBytes, ParquetCell, Source, WholeFile
 from earmark.errors import CorpusError
@@ -155,35 +156,16 @@ class ItemReader:
         return self._open(WholeFile(location=cell.fallback))
 
 
-class _Window(io.RawIOBase):
+class _Window(RandomAccess):
     """A run of bytes of a file as a file of its own; closes the file when it is closed, if it owns it."""
 
     def __init__(self, file: BinaryIO, offset: int, size: int, *, owned: bool = True) -> None:
-        self._file, self._offset, self._size = file, offset, size
-        self._owned = owned
-        self._position = 0
+        super().__init__(size)
+        self._file, self._offset, self._owned = file, offset, owned
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
-        wanted = min(len(buffer), max(0, self._size - self._position))
-        self._file.seek(self._offset + self._position)
-        data = self._file.read(wanted)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+    def read_at(self, position: int, n_bytes: int) -> bytes:
+        self._file.seek(self._offset + position)
+        return self._file.read(n_bytes)
 
     def close(self) -> None:
         if self._owned:

@@ -6,19 +6,35 @@ import io
 import logging
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from earmark.corpus.location import local_path, open_local
+from earmark.corpus.random_access import RandomAccess
 from earmark.errors import CorpusError
 
-__all__ = ["failures_in_words", "filesystem_of", "is_remote_folder", "list_folder", "open_location"]
+__all__ = [
+    "NOT_REACHABLE",
+    "RemoteName",
+    "failures_in_words",
+    "filesystem_of",
+    "is_remote_folder",
+    "list_folder",
+    "look_at_remote",
+    "open_location",
+    "version_of",
+]
+
+NOT_REACHABLE = errno.EHOSTUNREACH
+"""Number of the OSError of a file elsewhere that cannot be had now, and perhaps can be later."""
 
 logger = logging.getLogger(__name__)
 
 _BLOCK_BYTES = 8 << 20
-# s3fs makes five tries of its own for some failures; these bridge longer gaps too, as of a server that starts anew.
-_TRIES = 6
-_FIRST_WAIT_S = 0.25
+# s3fs makes five tries of its own for some failures; these bridge longer gaps too, as of a server that starts anew. An
+# item has two minutes, so that it is rather told that the server is away than that the item takes too long.
+_PATIENCE_S = 60.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 8.0
 _INSTALL = {
     "s3fs": "pip install 'earmark[s3]'",
     "gcsfs": "pip install 'earmark[gcs]'",
@@ -40,6 +56,10 @@ _FAILURES = {
 }
 
 
+# What filesystems call what changes with the bytes: S3 and web servers, Azure and others, Google.
+_VERSIONS = ("ETag", "etag", "md5Hash", "crc32c", "checksum")
+
+
 def open_location(location: str) -> BinaryIO:
     """Open a path or URL for reading and seeking; what is elsewhere is read ahead in blocks.
 
@@ -56,6 +76,12 @@ def open_location(location: str) -> BinaryIO:
     return io.BufferedReader(_RemoteFile(location), buffer_size=1 << 16)
 
 
+def version_of(file: BinaryIO) -> str | None:
+    """Return what `open_location` learned of the bytes of a file elsewhere, as in `RemoteName`; None of one here."""
+    raw = getattr(file, "raw", None)
+    return raw.version if isinstance(raw, _RemoteFile) else None
+
+
 def filesystem_of(location: str) -> tuple[Any, str]:
     """Return the fsspec filesystem of a URL, and the path in it.
 
@@ -70,7 +96,7 @@ def filesystem_of(location: str) -> tuple[Any, str]:
 
     try:
         with failures_in_words(location):
-            filesystem, path = fsspec.core.url_to_fs(location)
+            filesystem, path = fsspec.core.url_to_fs(location, **_options_for(location))
     except ImportError as error:
         library = next((name for name in _INSTALL if name in str(error)), None)
         how = _INSTALL[library] if library else str(error)
@@ -78,6 +104,13 @@ def filesystem_of(location: str) -> tuple[Any, str]:
     except ValueError as error:
         raise CorpusError(f"{location}: {error}") from error
     return filesystem, path
+
+
+def _options_for(location: str) -> dict[str, dict[str, Any]]:
+    """Return options by protocol: botocore is to fail soon, for s3fs and we try again, and an item has its time."""
+    schemes = {part.split("://")[0] for part in location.split("::") if "://" in part}
+    config = {"retries": {"max_attempts": 1}, "connect_timeout": 10, "read_timeout": 30}
+    return {scheme: {"config_kwargs": dict(config)} for scheme in sorted(schemes & {"s3", "s3a"})}
 
 
 @contextlib.contextmanager
@@ -107,8 +140,27 @@ def failures_in_words(location: str) -> Iterator[None]:
         raise kind(errno.EIO, f"{location}: {words}") from error
 
 
-def list_folder(location: str) -> list[tuple[str, int | None]]:
-    """Return the names in a folder elsewhere, each with its size in bytes, None for folders.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RemoteName:
+    """A name in a folder elsewhere.
+
+    Attributes
+    ----------
+    name
+        Without the folder's.
+    size_bytes
+        Of a file; None of a folder.
+    version
+        What the place says of the bytes, such as an ETag: other bytes have another one; None if it says nothing.
+    """
+
+    name: str
+    size_bytes: int | None
+    version: str | None
+
+
+def list_folder(location: str) -> list[RemoteName]:
+    """Return the names in a folder elsewhere.
 
     Raises
     ------
@@ -125,8 +177,22 @@ def list_folder(location: str) -> list[tuple[str, int | None]]:
         name = "" if own else one["name"].rstrip("/").rpartition("/")[2]
         # S3 lists the mark of a folder in it; it also lists what lies behind two slashes, as a folder with no name.
         if not own or one.get("StorageClass") == "DIRECTORY":
-            names.append((name, None if one["type"] == "directory" else int(one.get("size") or 0)))
+            names.append(_remote_name(name, one))
     return names
+
+
+def look_at_remote(location: str) -> RemoteName:
+    """Return what is to be known of a URL; its size is None if it is that of a folder.
+
+    Raises
+    ------
+    OSError
+        If it is neither folder nor file, or cannot be looked at.
+    """
+    filesystem, path = filesystem_of(location)
+    with failures_in_words(location):  # no further tries: whether there is a server at all shall be told soon
+        about = filesystem.info(path)
+    return _remote_name(location, about)
 
 
 def is_remote_folder(location: str) -> bool:
@@ -137,48 +203,44 @@ def is_remote_folder(location: str) -> bool:
     OSError
         If it is neither folder nor file, or cannot be looked at.
     """
-    filesystem, path = filesystem_of(location)
-    with failures_in_words(location):  # no further tries: whether there is a server at all shall be told soon
-        about = filesystem.info(path)
-    return bool(about["type"] == "directory")
+    return look_at_remote(location).size_bytes is None
 
 
-class _RemoteFile(io.RawIOBase):
-    """A file elsewhere; what fails is tried again, from where it was."""
+def _remote_name(name: str, about: dict[str, Any]) -> RemoteName:
+    is_folder = about["type"] == "directory"
+    said = next((about[key] for key in _VERSIONS if about.get(key)), None)
+    return RemoteName(
+        name=name,
+        size_bytes=None if is_folder else int(about.get("size") or 0),
+        version=None if is_folder or said is None else str(said).strip('"'),
+    )
+
+
+class _RemoteFile(RandomAccess):
+    """A file elsewhere; what fails is tried again, from where it was.
+
+    Attributes
+    ----------
+    version
+        As in `RemoteName`.
+    """
 
     def __init__(self, location: str) -> None:
         self._location = location
         self._filesystem, self._path = filesystem_of(location)
-        self._position = 0
         self._file: Any = None
-        size = self._retried(lambda file: getattr(file, "size", None))
+        size, about = self._retried(lambda file: (getattr(file, "size", None), getattr(file, "details", None)))
         if size is None:
             raise OSError(errno.ESPIPE, f"{location}: the server does not say how large it is")
-        self._size = int(size)
+        super().__init__(int(size))
+        self.version = _remote_name("", about).version if isinstance(about, dict) and "type" in about else None
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - any writable buffer
+    def read_at(self, position: int, n_bytes: int) -> bytes:
         def read(file: Any) -> bytes:  # noqa: ANN401
-            file.seek(self._position)
-            return bytes(file.read(len(buffer)))
+            file.seek(position)
+            return bytes(file.read(n_bytes))
 
-        data = self._retried(read)
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        return self._retried(read) if n_bytes else b""
 
     def close(self) -> None:
         if self._file is not None:
@@ -198,8 +260,9 @@ class _RemoteFile(io.RawIOBase):
 
 
 def _again_and_again(location: str, action: Callable[[], Any], after_failure: Callable[[], None]) -> Any:  # noqa: ANN401
-    """Do something, and do it again if it fails in a way that may pass."""
-    for n_failures in range(1, _TRIES + 1):
+    """Do something, and for a minute do it again if it fails in a way that may pass."""
+    give_up, wait_s = time.monotonic() + _PATIENCE_S, _FIRST_WAIT_S
+    while True:
         try:
             with failures_in_words(location):
                 return action()
@@ -207,8 +270,8 @@ def _again_and_again(location: str, action: Callable[[], Any], after_failure: Ca
             raise
         except OSError as error:
             after_failure()
-            if n_failures == _TRIES:
-                raise
+            if time.monotonic() + wait_s > give_up:
+                raise OSError(NOT_REACHABLE, error.strerror or str(error)) from error
             logger.info("%s; trying again", error)
-            time.sleep(_FIRST_WAIT_S * 2 ** (n_failures - 1))
-    raise AssertionError("the last failure is raised")
+            time.sleep(wait_s)
+            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)

@@ -1,25 +1,58 @@
 """A folder elsewhere as a corpus: every file below it, in the order of the ids, as a local directory is listed."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from earmark.corpus.audio_kind import has_audio_extension
-from earmark.corpus.container import container_kind, list_container
-from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
+from earmark.corpus.container import container_kind
+from earmark.corpus.entry import Container, Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import join
-from earmark.corpus.options import CorpusOptions
-from earmark.corpus.remote import list_folder
+from earmark.corpus.remote import RemoteName, list_folder
 from earmark.corpus.source import WholeFile
 from earmark.errors import CorpusError
 
-__all__ = ["list_remote_tree"]
+__all__ = ["list_remote_tree", "walk_remote_tree"]
+
+_NO_AUDIO = "no audio by name; files elsewhere are not looked into"
 
 # Folders that hold themselves, as a web server may make up for ever.
 _MAX_DEPTH = 200
 
 
-def list_remote_tree(location: str, options: CorpusOptions | None) -> Iterator[Entry]:
-    """List a folder elsewhere and all below it; what is in tar shards and tables is listed too.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """A name in a folder elsewhere, with its id and its URL."""
+
+    id: str
+    location: str
+    about: RemoteName
+
+
+def list_remote_tree(location: str) -> Iterator[Entry]:
+    """List a folder elsewhere and all below it; archives and tables stay closed, as files that are no audio.
+
+    Parameters
+    ----------
+    location
+        As for `walk_remote_tree`.
+
+    Yields
+    ------
+    Entry
+        As from `walk_remote_tree`.
+
+    Raises
+    ------
+    CorpusError
+        As from `walk_remote_tree`.
+    """
+    found = walk_remote_tree(location)
+    return (Skipped(id=one.id, reason=_NO_AUDIO) if isinstance(one, Container) else one for one in found)
+
+
+def walk_remote_tree(location: str) -> Iterator[Entry | Container]:
+    """List a folder elsewhere and all below it.
 
     Files go by their names alone: to look into each would cost a request.
 
@@ -27,12 +60,10 @@ def list_remote_tree(location: str, options: CorpusOptions | None) -> Iterator[E
     ----------
     location
         URL of a folder.
-    options
-        How to read what is in them; None leaves them closed, as files that are no audio.
 
     Yields
     ------
-    Entry
+    Entry or Container
         The files in ascending order of their ids. The names of one folder for each level of depth are held in memory.
 
     Raises
@@ -44,41 +75,42 @@ def list_remote_tree(location: str, options: CorpusOptions | None) -> Iterator[E
         names = _names(location, "")
     except OSError as error:
         raise CorpusError(error.strerror or str(error)) from error
-    return _walk(names, options)
+    return _walk(names)
 
 
-def _walk(names: list[tuple[str, str, int | None]], options: CorpusOptions | None) -> Iterator[Entry]:
+def _walk(names: list[_Found]) -> Iterator[Entry | Container]:
     levels = [iter(names)]
     while levels:
         found = next(levels[-1], None)
         if found is None:
             levels.pop()
-            continue
-        item_id, location, size_bytes = found
-        if item_id.rpartition("/")[2] in ("", ".", ".."):  # a key of a bucket can have any name
-            yield Unlistable(id=item_id, error="a folder or file called '', '.' or '..', which is not followed")
-        elif size_bytes is not None:
-            yield from _look_at(item_id, location, size_bytes, options)
+        elif found.id.rpartition("/")[2] in ("", ".", ".."):  # a key of a bucket can have any name
+            yield Unlistable(id=found.id, error="a folder or file called '', '.' or '..', which is not followed")
+        elif found.about.size_bytes is not None:
+            yield _look_at(found)
         elif len(levels) > _MAX_DEPTH:
-            yield Unlistable(id=item_id, error=f"lies more than {_MAX_DEPTH} folders deep")
+            yield Unlistable(id=found.id, error=f"lies more than {_MAX_DEPTH} folders deep")
         else:
             try:
-                levels.append(iter(_names(location, f"{item_id}/")))
+                levels.append(iter(_names(found.location, f"{found.id}/")))
             except (OSError, CorpusError) as error:
-                yield Unlistable(id=item_id, error=getattr(error, "strerror", None) or str(error))
+                yield Unlistable(id=found.id, error=getattr(error, "strerror", None) or str(error))
 
 
-def _names(location: str, prefix: str) -> list[tuple[str, str, int | None]]:
-    """Return id, location and size of what is in a folder, so that the ids below it come out sorted."""
-    found = [(prefix + encode_item_id(name), join(location, name), size) for name, size in list_folder(location)]
-    return sorted(found, key=lambda one: f"{one[0]}/" if one[2] is None else one[0])
+def _names(location: str, prefix: str) -> list[_Found]:
+    """Return what is in a folder, so that the ids below it come out sorted."""
+    found = [
+        _Found(id=prefix + encode_item_id(about.name), location=join(location, about.name), about=about)
+        for about in list_folder(location)
+    ]
+    return sorted(found, key=lambda one: f"{one.id}/" if one.about.size_bytes is None else one.id)
 
 
-def _look_at(item_id: str, location: str, size_bytes: int, options: CorpusOptions | None) -> Iterator[Entry]:
-    kind = container_kind(location.partition("::")[0])
-    if has_audio_extension(location.partition("::")[0]):
-        yield Item(id=item_id, source=WholeFile(location=location), size_bytes=size_bytes)
-    elif kind is not None and options is not None:
-        yield from list_container(kind, location, item_id, options)
-    else:
-        yield Skipped(id=item_id, reason="no audio by name; files elsewhere are not looked into")
+def _look_at(found: _Found) -> Entry | Container:
+    kind = container_kind(found.location.partition("::")[0])
+    if has_audio_extension(found.location.partition("::")[0]):
+        source = WholeFile(location=found.location, version=found.about.version)
+        return Item(id=found.id, source=source, size_bytes=found.about.size_bytes)
+    if kind is not None:
+        return Container(id=found.id, kind=kind, location=found.location)
+    return Skipped(id=found.id, reason=_NO_AUDIO)

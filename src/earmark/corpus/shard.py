@@ -15,7 +15,7 @@ from earmark.corpus.audio_kind import HEAD_BYTES, has_audio_extension, starts_li
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import local_path
-from earmark.corpus.remote import open_location
+from earmark.corpus.remote import open_location, version_of
 from earmark.corpus.source import FilePart, HeldBytes, Source
 from earmark.errors import CorpusError
 
@@ -153,7 +153,8 @@ def list_tar(location: str, archive_id: str) -> Iterator[Entry]:
             for member in tar:
                 tar.members = []  # type: ignore[attr-defined]  # tarfile keeps them all otherwise
                 if not member.isdir():
-                    yield _look_at_member(tar, member, names.id_of(member.name), location if any_order else None)
+                    place = location if any_order else None
+                    yield _look_at_member(tar, member, names.id_of(member.name), place, version_of(file))
                 n_members += 1
             problem = missing_end(tar, file) if any_order else None
     except _DAMAGE as error:
@@ -162,7 +163,9 @@ def list_tar(location: str, archive_id: str) -> Iterator[Entry]:
         yield Unlistable(id=archive_id or ".", error=f"the archive is damaged after {n_members:,} members: {problem}")
 
 
-def _look_at_member(tar: tarfile.TarFile, member: tarfile.TarInfo, item_id: str, location: str | None) -> Entry:
+def _look_at_member(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, item_id: str, location: str | None, version: str | None
+) -> Entry:
     """Return the entry of a member; without a location it has to be read now."""
     if not member.isfile():
         kind = next((words for is_kind, words in _KINDS if getattr(member, is_kind)()), "is no file")
@@ -176,7 +179,7 @@ def _look_at_member(tar: tarfile.TarFile, member: tarfile.TarInfo, item_id: str,
         return Skipped(id=item_id, reason="no audio by name or content")
     source: Source
     if location is not None and (local_path(location) is not None or member.size > _HELD_REMOTE_BYTES):
-        source = FilePart(location=location, offset=member.offset_data, size=member.size)
+        source = FilePart(location=location, offset=member.offset_data, size=member.size, version=version)
     elif member.size > MAX_HELD_BYTES:
         words = f"{member.size:,} bytes in a compressed archive, of which at most {MAX_HELD_BYTES:,} are held in memory"
         return Unlistable(id=item_id, error=f"{words}; store it in an uncompressed tar")

@@ -5,7 +5,7 @@ A location is a path, or a URL that fsspec knows ("s3://bucket/key"); only URLs 
 
 from dataclasses import dataclass
 
-__all__ = ["ArrowCell", "FilePart", "HeldBytes", "ParquetCell", "Source", "WholeFile"]
+__all__ = ["ArrowCell", "FilePart", "HeldBytes", "ParquetCell", "Source", "TableCell", "WholeFile"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,9 +16,12 @@ class WholeFile:
     ----------
     location
         Its path or URL.
+    version
+        Of a file elsewhere what the place says of its bytes, such as an ETag; None if it says nothing.
     """
 
     location: str
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,11 +34,14 @@ class FilePart:
         Path or URL of the file.
     offset, size
         In bytes [>= 0].
+    version
+        As for `WholeFile`.
     """
 
     location: str
     offset: int
     size: int
+    version: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,47 +58,54 @@ class HeldBytes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ParquetCell:
-    """A value of a Parquet file; a reader that is asked for rows in their order reads each page once.
+class TableCell:
+    """A value of a table.
 
     Attributes
     ----------
     location
         Path or URL of the file.
-    row_group, row
-        Number of the row group, and of the row within it [>= 0].
+    row
+        Number of the row within its group or batch [>= 0].
     column
-        Dotted path of the leaf column that has the bytes, such as "audio.bytes".
+        Path of the leaf column that has the bytes, such as ("audio", "bytes"); "[]" goes from a list to its elements.
+    elements
+        Which element of each list on the way [>= 0].
     fallback
         Location of the audio if the cell is null, as where a dataset refers to files beside it.
     """
 
     location: str
-    row_group: int
     row: int
-    column: str
+    column: tuple[str, ...]
+    elements: tuple[int, ...] = ()
     fallback: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ArrowCell:
+class ParquetCell(TableCell):
+    """A value of a Parquet file; a reader that is asked for rows in their order reads each page once.
+
+    Attributes
+    ----------
+    row_group
+        Number of the row group [>= 0].
+    """
+
+    row_group: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArrowCell(TableCell):
     """A value of an Arrow stream or file, such as those of a saved `datasets` folder.
 
     Attributes
     ----------
-    location
-        Path or URL of the file.
-    batch, row
-        Number of the record batch, and of the row within it [>= 0].
-    column, fallback
-        As for `ParquetCell`.
+    batch
+        Number of the record batch [>= 0].
     """
 
-    location: str
     batch: int
-    row: int
-    column: str
-    fallback: str | None = None
 
 
 Source = WholeFile | FilePart | HeldBytes | ParquetCell | ArrowCell

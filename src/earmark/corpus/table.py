@@ -1,13 +1,13 @@
 """Parquet and Arrow files as corpora: the rows of `datasets` tables, whose audio is bytes with a path beside them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earmark.corpus.cells import damage_in_words, leaf_values, open_arrow, open_parquet
+from earmark.corpus.cells import damage_in_words, leaves_of, open_arrow, open_parquet
+from earmark.corpus.columns import ELEMENT, AudioColumn, Sound, audio_columns, size_of, sounds_in, written_path
 from earmark.corpus.entry import Entry, Item, Skipped, Unlistable
 from earmark.corpus.item_id import encode_item_id
 from earmark.corpus.location import is_url, join, local_path, parent
@@ -15,7 +15,7 @@ from earmark.corpus.remote import open_location
 from earmark.corpus.source import ArrowCell, HeldBytes, ParquetCell, Source
 from earmark.errors import CorpusError
 
-__all__ = ["NO_AUDIO_COLUMN", "AudioColumn", "RowNames", "audio_columns", "list_arrow", "list_parquet", "row_id"]
+__all__ = ["NO_AUDIO_COLUMN", "RowNames", "list_arrow", "list_parquet", "row_id"]
 
 NO_AUDIO_COLUMN = "a table without a column of bytes and path; --audio-column names one"
 """Why a table is skipped."""
@@ -24,61 +24,8 @@ _BATCH_ROWS = 256
 _REMOTE_BATCH_BYTES = 16 << 20
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AudioColumn:
-    """A column that holds audio.
-
-    Attributes
-    ----------
-    name
-        Its dotted path.
-    data, path
-        Dotted paths of the leaf columns with the bytes and with the file's name; None where there is none.
-    """
-
-    name: str
-    data: str
-    path: str | None
-
-
-def audio_columns(schema: pa.Schema, wanted: Sequence[str]) -> list[AudioColumn]:
-    """Return the columns of audio: all structs of bytes and path (there may be none), or the ones that are wanted.
-
-    Raises
-    ------
-    CorpusError
-        If a wanted column is not there or cannot hold audio.
-    """
-    found = {column.name: column for field in schema for column in _columns_in(field, "")}
-    if not wanted:
-        return [column for column in found.values() if column.path is not None]
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        have = ", ".join(found) or "none"
-        raise CorpusError(f"--audio-column {missing[0]}: not a column of bytes; the ones that are: {have}")
-    return [found[name] for name in wanted]
-
-
-def _columns_in(field: pa.Field, outer: str) -> Iterator[AudioColumn]:
-    name = f"{outer}{field.name}"
-    if _is_binary(field.type):
-        yield AudioColumn(name=name, data=name, path=None)
-    elif pa.types.is_struct(field.type):
-        inner = {one.name: one for one in field.type}
-        if "bytes" in inner and _is_binary(inner["bytes"].type):
-            path = f"{name}.path" if "path" in inner else None
-            yield AudioColumn(name=name, data=f"{name}.bytes", path=path)
-        else:
-            for one in inner.values():
-                yield from _columns_in(one, f"{name}.")
-
-
-def _is_binary(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
 def row_id(file_id: str, row: int, path: str | None, column: str | None) -> str:
-    """Return the id of a row's audio; the column is named where there are several.
+    """Return the id of a row's audio; the column is named where there are several places.
 
     Examples
     --------
@@ -147,21 +94,29 @@ def list_arrow(location: str, file_id: str, wanted: Sequence[str] = ()) -> Itera
                 if not names.columns:
                     yield Skipped(id=file_id, reason=NO_AUDIO_COLUMN)
                     return
-                held = local_path(location) is None
                 for row in range(len(batch)):
-                    for column in names.columns:
-                        path = _cell(batch, column.path, row)
-                        data = leaf_values(batch, column.data)[row]
-                        size = None if not data.is_valid else data.as_buffer().size
-                        source: Source = ArrowCell(
-                            location=location, batch=number, row=row, column=column.data, fallback=names.beside(path)
-                        )
-                        if held and data.is_valid:
-                            source = HeldBytes(data=data.as_py())
-                        yield names.entry(first + row, column, path, source, size)
+                    yield from _list_arrow_row(names, batch, row, number, first)
                 first += len(batch)
     except (CorpusError, OSError) as error:
         yield Unlistable(id=file_id, error=_words(error, location))
+
+
+def _list_arrow_row(names: "RowNames", batch: pa.RecordBatch, row: int, number: int, first: int) -> Iterator[Entry]:
+    """List one row of a record batch, of which `number` is the number and `first` the first row's."""
+    for column in names.columns:
+        for sound in sounds_in(batch, column, row):
+            size = None if sound.data is None else size_of(sound.data)
+            source: Source = ArrowCell(
+                location=names.location,
+                batch=number,
+                row=row,
+                column=column.data,
+                elements=sound.elements,
+                fallback=names.beside(sound.path),
+            )
+            if local_path(names.location) is None and sound.data is not None:
+                source = HeldBytes(data=sound.data[0].as_py())
+            yield names.entry(first + row, column, sound, source, size)
 
 
 class RowNames:
@@ -171,30 +126,19 @@ class RowNames:
         self.location, self.columns = location, columns
         self._file_id = file_id
 
-    def entry(self, row: int, column: AudioColumn, path: str | None, source: Source, size: int | None) -> Entry:
+    def entry(self, row: int, column: AudioColumn, sound: Sound, source: Source, size: int | None) -> Entry:
         """Return the entry of the audio in a column of a row."""
-        item_id = self.id_of(row, column, path)
-        if path is None and size is None:
+        item_id = self.id_of(row, column, sound)
+        if len(sound.elements) < column.steps.count(ELEMENT):
+            return Skipped(id=item_id, reason="an empty list")
+        if sound.path is None and size is None:
             return Skipped(id=item_id, reason="the row has neither bytes nor a path")
         return Item(id=item_id, source=source, size_bytes=size)
 
-    def id_of(self, row: int, column: AudioColumn, path: str | None) -> str:
+    def id_of(self, row: int, column: AudioColumn, sound: Sound) -> str:
         """Return the id of the audio in a column of a row."""
-        return row_id(self._file_id, row, path, column.name if len(self.columns) > 1 else None)
-
-    def path_in(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> str | None:
-        """Return the path that a row of a batch has."""
-        path: str | None = _cell(batch, column.path, row)
-        return path
-
-    def data_in(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> bytes | None:
-        """Return the bytes that a row of a batch has."""
-        data: bytes | None = _cell(batch, column.data, row)
-        return data
-
-    def has_audio(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> bool:
-        """Return whether a row has bytes or refers to a file."""
-        return self.path_in(batch, column, row) is not None or leaf_values(batch, column.data)[row].is_valid
+        named = len(self.columns) > 1 or ELEMENT in column.steps
+        return row_id(self._file_id, row, sound.path, written_path(column.steps, sound.elements) if named else None)
 
     def beside(self, path: str | None) -> str | None:
         """Return where a file is that a row refers to by its path; None if that leads nowhere from here."""
@@ -205,48 +149,58 @@ class RowNames:
 
 
 def _list_group(parquet: pq.ParquetFile, group: int, names: RowNames, first: int) -> Iterator[Entry]:
-    """List one row group: of a local file only the paths are read here."""
+    """List one row group: of a local file only the paths are read here, or what tells how long its lists are."""
     about = parquet.metadata.row_group(group)
-    sizes = _unpacked_bytes(about)
+    sizes, leaves = _unpacked_bytes(about), leaves_of(parquet)
     held = local_path(names.location) is None
-    leaves = [column.path for column in names.columns if column.path]
+    wanted = [leaves[column.path] for column in names.columns if column.path]
     if held:
-        leaves += [column.data for column in names.columns]
-    n_rows = about.num_rows
-    if not leaves:
-        batches: Iterator[Any] = iter([None])
+        wanted += [leaves[column.data] for column in names.columns]
     else:
-        per_row = max(1, sum(sizes.get(leaf, 0) for leaf in leaves)) / max(1, n_rows)
-        batch_rows = max(1, min(_BATCH_ROWS, int(_REMOTE_BATCH_BYTES / per_row)))
-        batches = parquet.iter_batches(batch_size=batch_rows, row_groups=[group], columns=leaves, use_threads=False)
+        wanted += [leaves[one.data] for one in names.columns if one.path is None and ELEMENT in one.steps]
     row = 0
-    for batch in batches:
-        for at in range(n_rows if batch is None else len(batch)):
+    for batch in _batches(parquet, group, wanted, sum(sizes.get(leaf, 0) for leaf in wanted)):
+        for at in range(len(batch)):
             for column in names.columns:
-                path = None if batch is None else _cell(batch, column.path, at)
-                size: int | None = sizes.get(column.data, 0) // max(1, n_rows)
-                source: Source = ParquetCell(
-                    location=names.location,
-                    row_group=group,
-                    row=row,
-                    column=column.data,
-                    fallback=names.beside(path),
-                )
-                data = _cell(batch, column.data, at) if held else None
-                if isinstance(data, bytes):
-                    source, size = HeldBytes(data=data), len(data)
-                yield names.entry(first + row, column, path, source, size)
+                # Of each the mean is known alone.
+                mean = sizes.get(leaves[column.data], 0) // max(1, about.num_rows)
+                for sound in _sounds_in(batch, column, at):
+                    source: Source = ParquetCell(
+                        location=names.location,
+                        row_group=group,
+                        row=row,
+                        column=column.data,
+                        elements=sound.elements,
+                        fallback=names.beside(sound.path),
+                    )
+                    size: int | None = mean
+                    if held and sound.data is not None:
+                        data = sound.data[0].as_py()
+                        source, size = HeldBytes(data=data), len(data)
+                    yield names.entry(first + row, column, sound, source, size)
             row += 1
+
+
+def _batches(parquet: pq.ParquetFile, group: int, wanted: list[str], n_bytes: int) -> Iterator[Any]:
+    """Yield the rows of a row group with some of its leaf columns, which unpack to so many bytes, some at a time."""
+    n_rows = parquet.metadata.row_group(group).num_rows
+    if not wanted:
+        return iter([range(n_rows)])
+    batch_rows = max(1, min(_BATCH_ROWS, int(_REMOTE_BATCH_BYTES * n_rows / max(1, n_bytes))))
+    return iter(parquet.iter_batches(batch_size=batch_rows, row_groups=[group], columns=wanted, use_threads=False))
+
+
+def _sounds_in(batch: Any, column: AudioColumn, row: int) -> Iterator[Sound]:  # noqa: ANN401 - pyarrow has no types
+    """Yield what a column holds in a row of which perhaps nothing was read."""
+    if isinstance(batch, range) or column.steps[0] not in batch.schema.names:
+        return iter([Sound(elements=(), data=None, path=None)])
+    return sounds_in(batch, column, row)
 
 
 def _unpacked_bytes(about: Any) -> dict[str, int]:  # noqa: ANN401 - pyarrow has no types
     """Return what the columns of a row group unpack to."""
     chunks = (about.column(i) for i in range(about.num_columns))
     return {chunk.path_in_schema: int(chunk.total_uncompressed_size) for chunk in chunks}
-
-
-def _cell(batch: Any, column: str | None, row: int) -> Any:  # noqa: ANN401 - str, bytes or None
-    return None if column is None else leaf_values(batch, column)[row].as_py()
 
 
 def _words(error: Exception, location: str) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,12 +11,13 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from earmark.corpus.cells import damage_in_words, open_arrow, open_parquet
+from earmark.corpus.columns import ELEMENT, AudioColumn, Sound, audio_columns, sounds_in
 from earmark.corpus.entry import Item
 from earmark.corpus.fate import Fate, Fates, Redacted, redacted_name, written
 from earmark.corpus.reader import ItemReader
 from earmark.corpus.remote import open_location
-from earmark.corpus.source import HeldBytes, WholeFile
-from earmark.corpus.table import AudioColumn, RowNames, audio_columns
+from earmark.corpus.source import WholeFile
+from earmark.corpus.table import RowNames
 from earmark.errors import CorpusError
 
 __all__ = ["copy_arrow", "copy_parquet"]
@@ -100,69 +102,75 @@ class _Rows:
         """Return what stays of the next rows."""
         decided = [self._fate_of(batch, row) for row in range(len(batch))]
         self._next += len(batch)
-        edits = [(row, column, redacted) for row, fate in enumerate(decided) for column, redacted in fate[1]]
-        gone = {row for row, _, redacted in edits if redacted is None}
-        for name in {column.name for _, column, _ in edits}:
-            mine = {row: redacted for row, column, redacted in edits if column.name == name and redacted is not None}
-            batch = _with_cells(batch, next(column for _, column, _ in edits if column.name == name), mine)
-        mask = [fate[0] != "drop" and row not in gone for row, fate in enumerate(decided)]
+        edits = [edit for _, edits in decided for edit in edits]
+        gone = {edit.row for edit in edits if edit.redacted is None}
+        for column in self._names.columns:
+            mine = [edit for edit in edits if edit.column is column and edit.redacted is not None]
+            batch = _with_cells(batch, column, mine) if mine else batch
+        mask = [fate != "drop" and row not in gone for row, (fate, _) in enumerate(decided)]
         return batch.filter(pa.array(mask, pa.bool_()))
 
-    def _fate_of(self, batch: pa.RecordBatch, row: int) -> tuple[Fate, list[tuple[AudioColumn, Redacted | None]]]:
-        """Return the fate of a row, and the columns to redact in it."""
+    def _fate_of(self, batch: pa.RecordBatch, row: int) -> tuple[Fate, list["_Edit"]]:
+        """Return the fate of a row, and what to redact in it."""
         ids = [
-            (column, self._names.id_of(self._next + row, column, self._names.path_in(batch, column, row)))
+            (column, sound, self._names.id_of(self._next + row, column, sound))
             for column in self._names.columns
-            if self._names.has_audio(batch, column, row)
+            for sound in sounds_in(batch, column, row)
+            if sound.path is not None or sound.data is not None
         ]
-        lost = any(self._fates.peek(item_id) == "drop" for _, item_id in ids)
-        fates = [(column, item_id, self._fates.of(item_id, lost=lost)) for column, item_id in ids]
+        lost = any(self._fates.peek(item_id) == "drop" for _, _, item_id in ids)
+        fates = [(column, sound, item_id, self._fates.of(item_id, lost=lost)) for column, sound, item_id in ids]
         if lost:
             return "drop", []
-        to_redact = [(column, item_id) for column, item_id, fate in fates if fate == "redact"]
-        return "keep", [(column, self._redacted(batch, column, row, item_id)) for column, item_id in to_redact]
+        to_redact = [(column, sound, item_id) for column, sound, item_id, fate in fates if fate == "redact"]
+        return "keep", [
+            _Edit(row=row, column=column, elements=sound.elements, redacted=self._redacted(sound, item_id))
+            for column, sound, item_id in to_redact
+        ]
 
-    def _redacted(self, batch: pa.RecordBatch, column: AudioColumn, row: int, item_id: str) -> Redacted | None:
+    def _redacted(self, sound: Sound, item_id: str) -> Redacted | None:
         try:
-            with self._opened(batch, column, row) as file:
+            with self._opened(sound) as file:
                 return self._fates.redact(item_id, file)
         except (OSError, CorpusError) as error:
             self._fates.damaged(item_id, getattr(error, "strerror", None) or str(error))
             return None
 
-    def _opened(self, batch: pa.RecordBatch, column: AudioColumn, row: int) -> BinaryIO:
-        data = self._names.data_in(batch, column, row)
-        if data is not None:
-            return io.BytesIO(data)
-        beside = self._names.beside(self._names.path_in(batch, column, row))
+    def _opened(self, sound: Sound) -> BinaryIO:
+        if sound.data is not None:
+            return io.BytesIO(sound.data[0].as_py())
+        beside = self._names.beside(sound.path)
         if beside is None:
             raise CorpusError("the row has neither bytes nor a path")
-        source: HeldBytes | WholeFile = WholeFile(location=beside)
-        return self._reader.open(Item(id="", source=source, size_bytes=None))
+        return self._reader.open(Item(id="", source=WholeFile(location=beside), size_bytes=None))
 
 
-def _with_cells(batch: pa.RecordBatch, column: AudioColumn, cells: dict[int, Redacted]) -> pa.RecordBatch:
-    """Return a batch with other audio in some rows of a column."""
-    at = next(
-        i for i, name in enumerate(batch.schema.names) if column.name == name or column.name.startswith(f"{name}.")
-    )
-    field = batch.schema.field(at)
-    inner = column.name[len(field.name) + 1 :].split(".") if column.name != field.name else []
-    values = batch.column(at).to_pylist()
-    for row, redacted in cells.items():
-        with redacted.file as file:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Edit:
+    """Other audio for one place of a batch; None if it could not be made, and then the row goes."""
+
+    row: int
+    column: AudioColumn
+    elements: tuple[int, ...]
+    redacted: Redacted | None
+
+
+def _with_cells(batch: pa.RecordBatch, column: AudioColumn, edits: list[_Edit]) -> pa.RecordBatch:
+    """Return a batch with other audio in some places of a column."""
+    at = batch.schema.get_field_index(column.steps[0])
+    field, values = batch.schema.field(at), batch.column(at).to_pylist()
+    for edit in edits:
+        assert edit.redacted is not None
+        with edit.redacted.file as file:
             data = file.read()
-        if column.path is None and not inner:
-            values[row] = data
-            continue
-        cell = values[row]
-        for name in inner if column.path is not None else inner[:-1]:
-            cell = cell[name]
-        if column.path is None:
-            cell[inner[-1]] = data
-        else:
-            cell["bytes"] = data
-            cell["path"] = redacted_name(cell["path"], redacted.suffix) if cell.get("path") else cell.get("path")
+        left = list(edit.elements)
+        keys = [edit.row, *(left.pop(0) if step == ELEMENT else step for step in column.data[1:])]
+        holder: Any = values
+        for key in keys[:-1]:
+            holder = holder[key]
+        holder[keys[-1]] = data
+        if column.path is not None and holder["path"]:
+            holder["path"] = redacted_name(holder["path"], edit.redacted.suffix)
     return batch.set_column(at, field, pa.array(values, field.type))
 
 

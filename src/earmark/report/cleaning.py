@@ -14,7 +14,7 @@ from earmark.corpus.fate import Fate, Redacted, written
 from earmark.corpus.id_set import IdSet
 from earmark.errors import AudioError, ParameterError, ScanError
 from earmark.report.records import read_items, read_matches, read_summary
-from earmark.scan import ItemRow
+from earmark.scan import ItemRow, fully_heard
 
 __all__ = ["CLEAN_FILE", "CleanPolicy", "Cleaned", "check_clean_out", "clean_corpus"]
 
@@ -24,7 +24,6 @@ CLEAN_FILE = "clean.json"
 """What was done, beside the clean corpus."""
 
 _MATCHED = ("licensed", "unlicensed", "review")
-_GOES = (*_MATCHED, "error")
 _MAX_PROBLEMS = 10_000
 # Where a match starts and ends is known to about a quarter of a second (README, "Measured").
 _MARGIN_S = 0.25
@@ -37,8 +36,9 @@ class CleanPolicy:
     Attributes
     ----------
     statuses
-        Of `licensed`, `unlicensed` and `review`: the matches that count. With `error`, items that could not be scanned,
-        or not to their end, go as well.
+        Of `licensed`, `unlicensed` and `review`: the matches that count.
+    keep_unheard
+        Whether items stay that were not heard, or not as a whole, and so are not cleared; see `fully_heard`.
     min_matched_s
         Items with fewer seconds in such matches stay [>= 0].
     min_matched_share
@@ -54,6 +54,7 @@ class CleanPolicy:
     """
 
     statuses: tuple[str, ...] = ("unlicensed", "review")
+    keep_unheard: bool = False
     min_matched_s: float = 0.0
     min_matched_share: float = 0.0
     redact: str | None = None
@@ -70,8 +71,9 @@ class Cleaned:
     ----------
     kept, dropped, redacted
         Items that stayed, went, and lost some seconds.
-    kept_unscanned
-        Items among those kept that were not scanned, or not to their end: nobody knows what is in them.
+    kept_unheard, dropped_unheard
+        Items among those kept and among those dropped that were not heard, or not as a whole: nobody knows what is in
+        them.
     unknown
         Items among those dropped that the scan does not know: they came later, or changed their names.
     removed_s
@@ -85,7 +87,8 @@ class Cleaned:
     kept: int
     dropped: int
     redacted: int
-    kept_unscanned: int
+    kept_unheard: int
+    dropped_unheard: int
     unknown: int
     removed_s: float
     problems: tuple[tuple[str, str], ...]
@@ -150,22 +153,23 @@ class _Fates:
 
     def __init__(self, scan: Path, policy: CleanPolicy) -> None:
         self._policy = policy
-        self._known, self._unscanned = IdSet(), IdSet()
+        self._known, self._unheard = IdSet(), IdSet()
         self._spans = _spans(scan, policy)
         self._flagged: set[str] = set()
         for row in read_items(scan):
             self._known.add(row.item)
-            if row.status != "skipped" and row.error is not None:
-                self._unscanned.add(row.item)
+            if not fully_heard(row):
+                self._unheard.add(row.item)
             if _goes(row, self._spans.get(row.item, []), policy):
                 self._flagged.add(row.item)
-        self._counts = dict.fromkeys(("kept", "dropped", "redacted", "kept_unscanned", "unknown"), 0)
+        counted = ("kept", "dropped", "redacted", "kept_unheard", "dropped_unheard", "unknown")
+        self._counts = dict.fromkeys(counted, 0)
         self._removed_s = 0.0
         self._problems: list[tuple[str, str]] = []
         self._n_problems = 0
 
     def peek(self, item_id: str) -> Fate:
-        if item_id not in self._known:
+        if item_id not in self._known or (item_id in self._unheard and not self._policy.keep_unheard):
             return "drop"
         if item_id not in self._flagged:
             return "keep"
@@ -175,9 +179,10 @@ class _Fates:
         fate: Fate = "drop" if lost else self.peek(item_id)
         if fate == "keep":
             self._counts["kept"] += 1
-            self._counts["kept_unscanned"] += item_id in self._unscanned
+            self._counts["kept_unheard"] += item_id in self._unheard
         elif fate == "drop":
             self._counts["dropped"] += 1
+            self._counts["dropped_unheard"] += item_id in self._unheard
             if item_id not in self._known:
                 self._counts["unknown"] += 1
                 self.damaged(item_id, "is left out: the scan does not know it")
@@ -228,8 +233,6 @@ def _spans(scan: Path, policy: CleanPolicy) -> dict[str, list[tuple[float, float
 
 
 def _goes(row: ItemRow, spans: Sequence[tuple[float, float]], policy: CleanPolicy) -> bool:
-    if "error" in policy.statuses and row.status != "skipped" and row.error is not None:
-        return True
     if not spans:
         return False
     matched_s = _union_s(spans)
@@ -254,9 +257,9 @@ def _reading(summary: dict[str, Any]) -> CorpusOptions:
 
 
 def _check(policy: CleanPolicy) -> None:
-    wrong = [status for status in policy.statuses if status not in _GOES]
+    wrong = [status for status in policy.statuses if status not in _MATCHED]
     if wrong or not policy.statuses:
-        raise ParameterError(f"statuses must be of {', '.join(_GOES)}, got {', '.join(wrong) or 'none'}")
+        raise ParameterError(f"statuses must be of {', '.join(_MATCHED)}, got {', '.join(wrong) or 'none'}")
     if policy.redact not in (None, "silence", "cut"):
         raise ParameterError(f"redact must be silence or cut, got {policy.redact!r}")
     if not (policy.min_matched_s >= 0 and 0 <= policy.min_matched_share <= 1 and policy.margin_s >= 0):

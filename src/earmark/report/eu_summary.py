@@ -26,17 +26,8 @@ def write_eu_summary(scan: Path, out: Path) -> None:
 
     Parameters
     ----------
-    scan
-        The folder of the scan.
-    out
-        File to write; what is there is replaced.
-
-    Raises
-    ------
-    ReportError
-        If it cannot be written.
-    ScanError
-        If the scan cannot be read.
+    scan, out
+        As of `earmark.report.html.write_html`, which also raises the same.
     """
     summary = read_summary(scan)
     tracks: set[str] = set()

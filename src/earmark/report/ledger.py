@@ -1,5 +1,7 @@
 """The usage ledger: matched seconds and matches by recording, holder, label, grant or territory, and shares of money.
 
+What is licensed, unlicensed and up for review stands on lines of its own, so that none passes for another.
+
 Sums are exact: seconds are counted in fractions of milliseconds, and what a ledger shows is apportioned from those, so
 that the parts sum to the whole in every column but `matches` and `items` (one match or item can be several parties').
 """
@@ -24,8 +26,11 @@ __all__ = ["DIMENSIONS", "HoldersOf", "Ledger", "LedgerLine", "catalog_holders",
 DIMENSIONS = ("recording", "rightsholder", "label", "grant", "territory")
 """What a ledger may be made by."""
 
-HoldersOf = Callable[[Recording], Sequence[tuple[str, Fraction | None]]]
-"""Who holds which share of a recording; a share that is not known is None. What is missing to 1 is nobody's known."""
+HoldersOf = Callable[[Recording, str | None], Sequence[tuple[str, Fraction | None]]]
+"""Who holds which share of a recording in a territory, where that is known; a share that is not known is None. What is
+missing to 1 is nobody's known."""
+
+_STATUSES = ("licensed", "review", "unlicensed")
 
 _SHARE_UNITS = 10**6  # shares of the whole are shown with six digits
 _MATCH_UNITS = 10**3
@@ -41,6 +46,8 @@ class LedgerLine:
     ----------
     key
         Track id, holder, label, grant id or territory; None if that is not known.
+    status
+        Of the matches: `licensed`, `review` or `unlicensed`.
     isrc, title, artist
         Of the recording, in a ledger by recording; else None.
     matches, items
@@ -52,10 +59,11 @@ class LedgerLine:
     share
         Of all matched seconds [0 <= share <= 1].
     amount
-        Its part of the pool; None if there is no pool.
+        Its part of the pool; None if there is no pool, or none for this status.
     """
 
     key: str | None
+    status: str
     isrc: str | None
     title: str | None
     artist: str | None
@@ -69,18 +77,20 @@ class LedgerLine:
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Ledger:
-    """A ledger, its lines in the order of their keys, what is not known last.
+    """A ledger, its lines in the order of their keys, what is not known last, and of their statuses.
 
     Attributes
     ----------
     by, overlaps
         As asked for.
     lines
-        One for each key.
+        One for each key and status.
     matches, items
         In all.
     seconds
         In any match.
+    paid_seconds
+        Those of them that the pool is for.
     pool, currency
         What was shared out; None if nothing was.
     """
@@ -91,6 +101,7 @@ class Ledger:
     matches: int
     items: int
     seconds: Decimal
+    paid_seconds: Decimal | None
     pool: Decimal | None
     currency: str | None
 
@@ -106,8 +117,9 @@ class _Account:
     items: int = 0
 
 
-def catalog_holders(recording: Recording) -> tuple[tuple[str, Fraction], ...]:
-    """Return the rights holder that the catalog names, who then holds all of a recording."""
+def catalog_holders(recording: Recording, territory: str | None) -> tuple[tuple[str, Fraction], ...]:
+    """Return the rights holder that the catalog names, who then holds all of a recording, everywhere."""
+    del territory
     return () if recording.rightsholder is None else ((recording.rightsholder, Fraction(1)),)
 
 
@@ -118,6 +130,7 @@ def make_ledger(
     overlaps: str = "split",
     statuses: frozenset[str] | None = None,
     pool: Decimal | None = None,
+    paid: frozenset[str] = frozenset({"licensed"}),
     currency: str = "EUR",
     holders_of: HoldersOf = catalog_holders,
 ) -> Ledger:
@@ -135,6 +148,8 @@ def make_ledger(
         Of the matches that count; None for all.
     pool
         Money to share out in proportion to seconds [>= 0]; None for none.
+    paid
+        Statuses that the money is for. The seconds of others stand on their lines, and get nothing.
     currency
         Of the pool.
     holders_of
@@ -143,14 +158,14 @@ def make_ledger(
     Raises
     ------
     ParameterError
-        If an argument is out of its domain, or there is a pool and nothing was matched.
+        If an argument is out of its domain, or there is a pool and nothing that it is for.
     ScanError
         If a scan cannot be read.
     """
     if by not in DIMENSIONS:
         raise ParameterError(f"by must be one of {', '.join(DIMENSIONS)}, got {by!r}")
     units = None if pool is None else parse_pool(pool, currency)
-    accounts: dict[str | None, _Account] = {}
+    accounts: _Accounts = {}
     n_matches = n_items = total_ms = 0
     for scan in scans:
         territory = read_summary(scan)["options"].get("territory")
@@ -160,13 +175,20 @@ def make_ledger(
             n_matches += len({match.group_id for match in matches})
             total_ms += matched_ms(matches)
             _book(accounts, matches, occupied_ms(matches, overlaps), parties)
+    if units and not any(account.ms for (_, status), account in accounts.items() if status in paid):
+        raise ParameterError(
+            f"no seconds are {' or '.join(sorted(paid))}, so there is nobody to share {pool} {currency} out to; "
+            "expected statuses to pay for that were found"
+        )
+    lines = _lines(accounts, by, (total_ms, n_matches, units), paid, currency)
     return Ledger(
         by=by,
         overlaps=overlaps,
-        lines=_lines(accounts, by, (total_ms, n_matches, units), currency),
+        lines=lines,
         matches=n_matches,
         items=n_items,
         seconds=Decimal(total_ms).scaleb(-3),
+        paid_seconds=None if pool is None else sum((line.seconds for line in lines if line.status in paid), Decimal()),
         pool=pool,
         currency=None if pool is None else currency,
     )
@@ -185,18 +207,18 @@ def _parties_by(by: str, territory: str | None, holders_of: HoldersOf) -> _Parti
     """Return the function from a match to the keys that it counts for, with shares that sum to 1."""
     if by == "rightsholder":
         known = functools.cache(holders_of)  # a registry on disk is asked once for each recording
-        return lambda match: _holders(match, known)
+        return lambda match: _holders(match, territory, known)
     if by == "territory":
         return lambda _: ((territory, Fraction(1)),)
     column = {"recording": "track_id", "label": "label", "grant": "grant_id"}[by]
     return lambda match: ((getattr(match, column), Fraction(1)),)
 
 
-def _holders(match: MatchRow, holders_of: HoldersOf) -> list[tuple[str | None, Fraction]]:
+def _holders(match: MatchRow, territory: str | None, holders_of: HoldersOf) -> list[tuple[str | None, Fraction]]:
     """Return who holds a match's recording; what no known share covers is nobody's known."""
     recording = Recording(track_id=match.track_id, isrc=match.isrc, label=match.label, rightsholder=match.rightsholder)
     shares: dict[str | None, Fraction] = {}
-    for holder, share in holders_of(recording):
+    for holder, share in holders_of(recording, territory):
         shares[holder] = shares.get(holder, Fraction(0)) + (share or 0)
     whole = sum(shares.values(), Fraction(0))
     if whole > 1 + _TOLERANCE or any(share < 0 for share in shares.values()):
@@ -206,16 +228,19 @@ def _holders(match: MatchRow, holders_of: HoldersOf) -> list[tuple[str | None, F
     return [*known.items(), *([(None, rest)] if rest else [])]
 
 
-def _book(
-    accounts: dict[str | None, _Account], matches: Sequence[MatchRow], owned: Sequence[Fraction], parties: _Parties
-) -> None:
+_Accounts = dict[tuple[str | None, str], _Account]
+"""By key and status."""
+
+
+def _book(accounts: _Accounts, matches: Sequence[MatchRow], owned: Sequence[Fraction], parties: _Parties) -> None:
     """Enter the matches of one item."""
     n_ids: dict[str, int] = {}
     for match in matches:
         n_ids[match.group_id] = n_ids.get(match.group_id, 0) + 1
-    groups: dict[str | None, set[str]] = {}
+    groups: dict[tuple[str | None, str], set[str]] = {}
     for match, ms in zip(matches, owned, strict=True):
-        for key, share in parties(match):
+        for party, share in parties(match):
+            key = (party, match.status)
             account = accounts.setdefault(key, _Account(first=match))
             account.ms += ms * share
             account.match_parts += share / n_ids[match.group_id]
@@ -226,19 +251,21 @@ def _book(
 
 
 def _lines(
-    accounts: dict[str | None, _Account], by: str, totals: tuple[int, int, int | None], currency: str
+    accounts: _Accounts, by: str, totals: tuple[int, int, int | None], paid: frozenset[str], currency: str
 ) -> tuple[LedgerLine, ...]:
-    keys = sorted(accounts, key=lambda key: (key is None, key or ""))
+    keys = sorted(accounts, key=lambda key: (key[0] is None, key[0] or "", _STATUSES.index(key[1])))
     weights = [accounts[key].ms for key in keys]
     total_ms, n_matches, units = totals
     seconds = apportion(total_ms, weights)
     shares = apportion(_SHARE_UNITS if total_ms else 0, weights)
     parts = apportion(n_matches * _MATCH_UNITS, [accounts[key].match_parts for key in keys])
-    amounts = None if units is None else apportion(units, weights)
+    paid_weights = [ms if status in paid else 0 for ms, (_, status) in zip(weights, keys, strict=True)]
+    amounts = None if units is None else apportion(units, paid_weights)
     digits = 0 if units is None else minor_digits(currency)
     return tuple(
         LedgerLine(
-            key=key,
+            key=key[0],
+            status=key[1],
             isrc=accounts[key].first.isrc if by == "recording" else None,
             title=accounts[key].first.title if by == "recording" else None,
             artist=accounts[key].first.artist if by == "recording" else None,
@@ -247,7 +274,7 @@ def _lines(
             match_share=Decimal(parts[at]).scaleb(-3),
             seconds=Decimal(seconds[at]).scaleb(-3),
             share=Decimal(shares[at]).scaleb(-6),
-            amount=None if amounts is None else Decimal(amounts[at]).scaleb(-digits),
+            amount=None if amounts is None or key[1] not in paid else Decimal(amounts[at]).scaleb(-digits),
         )
         for at, key in enumerate(keys)
     )

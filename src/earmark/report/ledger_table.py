@@ -1,4 +1,4 @@
-"""Ledgers as tables: one line for each key, amounts as exact decimals."""
+"""Ledgers as tables: one line for each key and status, amounts as exact decimals."""
 
 from pathlib import Path
 
@@ -20,6 +20,7 @@ def ledger_columns(ledger: Ledger) -> tuple[Column, ...]:
     return (
         Column(name=_KEYS.get(ledger.by, ledger.by)),
         *about,
+        Column(name="status"),
         Column(name="matches", kind="integer"),
         Column(name="match_share", kind="decimal", digits=3),
         Column(name="items", kind="integer"),

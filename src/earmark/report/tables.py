@@ -6,7 +6,6 @@ import dataclasses
 import io
 import itertools
 import logging
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from earmark.errors import ParameterError, ReportError
+from earmark.scan.whole_file import whole_file
 
 __all__ = ["TABLE_FORMATS", "Column", "Table", "format_of", "harmless", "write_tables", "writing"]
 
@@ -142,17 +142,11 @@ def writing(out: Path) -> Iterator[IO[bytes]]:
     ReportError
         If it cannot be written.
     """
-    aside = out.with_name(f".{out.name}.new")
     try:
-        with aside.open("wb") as file:
+        with whole_file(out) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(out)
     except OSError as error:
         raise ReportError(f"{str(out)!r} cannot be written: {error.strerror or error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _write_csv(file: IO[bytes], made: Table) -> None:

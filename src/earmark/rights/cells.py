@@ -155,6 +155,12 @@ def _territories(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=1024)
+def _held_territories(text: str) -> frozenset[str]:
+    """Read where a share is held: everywhere if blank, as most are."""
+    return parse_territories(text) or COUNTRIES
+
+
+@lru_cache(maxsize=1024)
 def _excluded(text: str) -> frozenset[str]:
     """Read the excluded territories: none if blank."""
     return parse_territories(text)
@@ -241,9 +247,11 @@ PARSERS: Final[dict[str, Callable[[str], Any]]] = {
     "dpid": _or_none(parse_dpid),
     "share": _or_none(parse_share),
     "territories": _territories,
+    "held_territories": _held_territories,
     "excluded_territories": _excluded,
     "valid_from": _or_none(_date),
     "valid_to": _or_none(_date),
+    "withdrawn_on": _or_none(_date),
     "asserted_at": _or_none(_date),
     "constraints": _optional,
     "contract_ref": _optional,

@@ -2,15 +2,16 @@
 
 import sqlite3
 from collections.abc import Iterator
+from datetime import date
 from itertools import combinations, groupby
 from typing import Any, Final
 
-from earmark.rights.grants import Grant, broken_links
+from earmark.rights.grants import ANYONE, COVERAGE_COLUMNS, Grant, broken_links, first_day, last_day
 from earmark.rights.identifiers import fold_name
 from earmark.rights.kinds import GRANTS
 from earmark.rights.rows import BadCell, parse_cells
 
-__all__ = ["overlaps", "unlink_broken"]
+__all__ = ["overlaps", "partial_successors", "unlink_broken"]
 
 # Of more grants than this that cover the very same thing for one licensee, the others are not compared: 20,000 pairs.
 _MAX_GROUP: Final = 200
@@ -106,6 +107,52 @@ def overlaps(connection: sqlite3.Connection, first_new: int) -> Iterator[str]:
                 yield words
 
 
+def partial_successors(connection: sqlite3.Connection, first_new: int) -> Iterator[str]:
+    """Find grants that supersede another and do not say something of all that it was about.
+
+    A successor takes the place of the whole grant, so what it leaves out is no longer settled by either.
+
+    Parameters
+    ----------
+    connection, first_new
+        As of `unlink_broken`.
+
+    Yields
+    ------
+    str
+        For each pair of which one is new, the first 1,000: which, and what is left out.
+    """
+    columns = ", ".join(f"{table}.{column}" for table in ("heir", "old") for column in GRANTS.parsers)
+    rows = connection.execute(
+        f"SELECT {columns} FROM grants AS heir JOIN grants AS old ON heir.supersedes = old.grant_id "  # noqa: S608
+        "WHERE heir.source_id >= ?1 OR old.source_id >= ?1 ORDER BY heir.rowid",
+        (first_new,),
+    )
+    n_found = 0
+    for row in rows:
+        heir, old = (_grant((*cells, 0, 0)) for cells in (row[: len(GRANTS.parsers)], row[len(GRANTS.parsers) :]))
+        if left_out := _left_out(heir, old):
+            n_found += 1
+            if n_found > _MAX_NOTICES:
+                return
+            yield (
+                f"grant {heir.grant_id} supersedes {old.grant_id} as a whole but differs from it in "
+                f"{', '.join(left_out)}: what only {old.grant_id} is about is no longer settled by either"
+            )
+
+
+def _left_out(heir: Grant, old: Grant) -> list[str]:
+    """Name the columns in which a successor does not reach as far as the grant that it supersedes."""
+    found = ["licensee"] if fold_name(heir.licensee) not in {ANYONE, fold_name(old.licensee)} else []
+    for column in ("scope", "product", *COVERAGE_COLUMNS):
+        wanted, there = (fold_name(getattr(grant, column)) for grant in (heir, old))
+        if wanted is not None and wanted != there:
+            found.append(column)
+    if (old.territories - old.excluded_territories) - (heir.territories - heir.excluded_territories):
+        found.append("territories")
+    return found
+
+
 def _same_things(row: tuple[Any, ...]) -> tuple[str | None, ...]:
     values = dict(zip(GRANTS.parsers, row, strict=False))
     return tuple(fold_name(values[column]) for column in _SAME)
@@ -122,16 +169,16 @@ def _overlap(one: Grant, other: Grant) -> str | None:
     """Say how two grants that cover the same get into each other's way; None if they do not."""
     if one.grant_id == other.supersedes or other.grant_id == one.supersedes:
         return None
-    start = max((day for day in (one.valid_from, other.valid_from) if day is not None), default=None)
-    end = min((day for day in (one.valid_to, other.valid_to) if day is not None), default=None)
+    start, end = max(map(first_day, (one, other))), min(map(last_day, (one, other)))
     places = (one.territories - one.excluded_territories) & (other.territories - other.excluded_territories)
     products = {fold_name(one.product), fold_name(other.product)} - {None}
-    if (start is not None and end is not None and start > end) or not places or len(products) > 1:
+    if start > end or not places or len(products) > 1:
         return None
     same_party = fold_name(one.licensee) == fold_name(other.licensee)
     if not same_party and not (one.exclusive or other.exclusive):
         return None
-    days = f"from {start or 'the beginning'} to {end or 'no end'}"
+    since = "the beginning" if start == date.min else start
+    days = f"from {since} to {'no end' if end == date.max else end}"
     names = f"grants {one.grant_id} and {other.grant_id} hold at once {days}"
     if not same_party:
         return f"{names} for different licensees, and one is exclusive: such matches are up for review"

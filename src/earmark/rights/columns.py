@@ -38,9 +38,13 @@ _SYNONYMS: Final = {
     "start_date": "valid_from",
     "starts": "valid_from",
     "to": "valid_to",
+    "terminated": "withdrawn_on",
+    "terminated_on": "withdrawn_on",
+    "termination_date": "withdrawn_on",
     "until": "valid_to",
     "valid_through": "valid_to",
     "valid_until": "valid_to",
+    "withdrawn": "withdrawn_on",
 }
 
 # To pass over a column that was meant for one of these can change a verdict; over one meant for another, it cannot.

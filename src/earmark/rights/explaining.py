@@ -1,11 +1,11 @@
 """Explaining one case: the verdict, what is known of the recording, and the grants that do not decide."""
 
 from dataclasses import dataclass
-from fractions import Fraction
 
 from earmark.rights.facts import Recording, Use
-from earmark.rights.knowledge import entry_of, holders_of
+from earmark.rights.knowledge import entry_of, held_by
 from earmark.rights.policy import decide
+from earmark.rights.recording_table import Held
 from earmark.rights.recordings import RecordingEntry
 from earmark.rights.registry import Registry
 from earmark.rights.weighing import Verdict
@@ -27,8 +27,8 @@ class ExplainedCase:
         What is intended.
     entry : RecordingEntry or None
         What the registry says of the recording.
-    holders : tuple of (str, Fraction or None)
-        Who holds which share; as of `holders_of`.
+    holders : tuple of (str, Fraction or None, frozenset of str)
+        Who holds which share where; as of `held_by`.
     verdict : Verdict
         With all runners-up.
     """
@@ -36,7 +36,7 @@ class ExplainedCase:
     recording: Recording
     use: Use
     entry: RecordingEntry | None
-    holders: tuple[tuple[str, Fraction | None], ...]
+    holders: Held
     verdict: Verdict
 
 
@@ -62,6 +62,6 @@ def explain_case(recording: Recording, registry: Registry | None, use: Use) -> E
         recording=recording,
         use=use,
         entry=entry_of(registry, recording),
-        holders=holders_of(registry, recording),
+        holders=held_by(registry, recording, use.territory),
         verdict=decide(recording, registry, use, n_runners_up=_MANY),
     )

@@ -11,7 +11,7 @@ from earmark.rights.grants import COVERAGE_COLUMNS, SCOPES
 from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 from earmark.rights.territories import parse_territory
 
-__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "establish_facts", "facts_of", "fold_use", "known_isrc"]
+__all__ = ["UPC", "Facts", "FoldedUse", "Recording", "Use", "facts_of", "fold_use", "known_isrc", "with_holder"]
 
 UPC: Final = COVERAGE_COLUMNS.index("upc")
 """The one coverage column of which a recording can have several values: it may be on many releases."""
@@ -70,7 +70,7 @@ class FoldedUse:
 
     Parameters
     ----------
-    use : Use
+    given : Use
         As given.
     licensee, scope, territory, product : str or None
         None is unknown.
@@ -78,7 +78,7 @@ class FoldedUse:
         As given.
     """
 
-    use: Use
+    given: Use
     licensee: str | None
     scope: str | None
     territory: str | None
@@ -94,81 +94,51 @@ class Facts:
     ----------
     recording : Recording
         As given.
-    use : Use
-        As given.
+    use : FoldedUse
+        What is intended.
     coverages : tuple of tuple of str or None
         The recording's `COVERAGE_COLUMNS`, in their order: one tuple for each release that it is known to be on, which
         differ in `UPC` alone; one if none is known.
-    licensee, scope, territory, product : str or None
-        The use's.
-    as_of : datetime.date or None
-        The use's.
     """
 
     recording: Recording
-    use: Use
+    use: FoldedUse
     coverages: tuple[tuple[str | None, ...], ...]
-    licensee: str | None
-    scope: str | None
-    territory: str | None
-    as_of: date | None
-    product: str | None
-
-
-def establish_facts(recording: Recording, use: Use) -> Facts:
-    """Check a recording and a use, and fold them for comparison.
-
-    Parameters
-    ----------
-    recording : Recording
-        What the catalog says.
-    use : Use
-        What is intended.
-
-    Returns
-    -------
-    Facts
-        The two, folded.
-
-    Raises
-    ------
-    ParameterError
-        If the use's scope or territory is unknown, or its date is no plain date. The recording's fields come from
-        strangers' metadata and never raise.
-    """
-    return facts_of(recording, fold_use(use))
 
 
 def facts_of(recording: Recording, use: FoldedUse) -> Facts:
-    """As `establish_facts`, of a use that is folded already."""
+    """Fold a recording for comparison. Its fields come from strangers' metadata, and what is malformed is unknown."""
     track_id, isrc = fold_name(recording.track_id), known_isrc(recording.isrc)
-    label, rightsholder = fold_name(recording.label), fold_name(recording.rightsholder)
+    label, rightsholder = _fold_known(recording.label), _fold_known(recording.rightsholder)
     releases = _known_upcs(recording.upc) if recording.upc else ()
     coverages: tuple[tuple[str | None, ...], ...]
     if releases:
         coverages = tuple([(track_id, isrc, upc, label, rightsholder) for upc in releases])
     else:
         coverages = ((track_id, isrc, None, label, rightsholder),)
-    return Facts(
-        recording=recording,
-        use=use.use,
-        coverages=coverages,
-        licensee=use.licensee,
-        scope=use.scope,
-        territory=use.territory,
-        as_of=use.as_of,
-        product=use.product,
-    )
+    return Facts(recording=recording, use=use, coverages=coverages)
 
 
-@lru_cache(maxsize=64)
+def with_holder(facts: Facts, holder: str | None) -> Facts:
+    """Return the facts of a recording if all of it is one holder's."""
+    of, folded = facts.recording, _fold_known(holder)
+    recording = Recording(track_id=of.track_id, isrc=of.isrc, label=of.label, rightsholder=holder, upc=of.upc)
+    coverages = tuple([(*coverage[:-1], folded) for coverage in facts.coverages])
+    return Facts(recording=recording, use=facts.use, coverages=coverages)
+
+
+# Labels and holders are few, and come again and again.
+_fold_known = lru_cache(maxsize=1 << 16)(fold_name)
+
+
+@lru_cache(maxsize=1024)  # one for each country, and some more
 def fold_use(use: Use) -> FoldedUse:
     """Check a use and fold it for comparison: one serves many recordings.
 
     Raises
     ------
     ParameterError
-        As of `establish_facts`.
+        If its scope or territory is unknown, its date no plain date, or its share out of range.
     """
     if use.scope is not None and use.scope not in SCOPES:
         raise ParameterError(f"use must be one of {', '.join(SCOPES)}, got {use.scope!r}")
@@ -177,7 +147,7 @@ def fold_use(use: Use) -> FoldedUse:
     if use.sufficient_share is not None and not 0 < use.sufficient_share <= 1:
         raise ParameterError(f"sufficient_share must be above 0 and at most 1, got {use.sufficient_share}")
     return FoldedUse(
-        use=use,
+        given=use,
         licensee=fold_name(use.licensee),
         scope=use.scope,
         territory=None if use.territory is None else parse_territory(use.territory),

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "Permission",
     "Scope",
     "broken_links",
+    "first_day",
+    "last_day",
     "successors_of",
 ]
 
@@ -28,6 +30,8 @@ PERMISSIONS: Final[tuple[Permission, ...]] = ("allowed", "not_allowed", "constra
 # What a grant may cover, the most specific first: this order is the order of precedence.
 COVERAGE_COLUMNS: Final = ("track_id", "isrc", "upc", "label", "rightsholder")
 COVERAGE_WORDS: Final = ("track id", "ISRC", "UPC", "label", "rightsholder")
+
+_ONE_DAY: Final = timedelta(days=1)
 
 # The licensee of a grant to everybody.
 ANYONE: Final = "*"
@@ -60,6 +64,8 @@ class Grant:
         Country codes taken out of `territories`.
     valid_from, valid_to : datetime.date or None
         First and last day on which the grant holds, both inclusive; None leaves that end open.
+    withdrawn_on : datetime.date or None
+        First day on which it no longer holds because it was taken back, whatever `valid_to` says.
     constraints : str or None
         What must be kept to, in words; of a constrained grant.
     contract_ref : str or None
@@ -87,11 +93,25 @@ class Grant:
     rightsholder: str | None = None
     valid_from: date | None = None
     valid_to: date | None = None
+    withdrawn_on: date | None = None
     constraints: str | None = None
     contract_ref: str | None = None
     contract_sha256: str | None = None
     supersedes: str | None = None
     line: int = field(default=0, compare=False)
+
+
+def first_day(grant: Grant) -> date:
+    """Return the first day on which a grant holds; the calendar's first if it names none."""
+    return grant.valid_from or date.min
+
+
+def last_day(grant: Grant) -> date:
+    """Return the last day on which a grant holds: that of its validity, or the one before it was withdrawn."""
+    end = grant.valid_to or date.max
+    if grant.withdrawn_on is None:
+        return end
+    return min(end, max(grant.withdrawn_on, date.min + _ONE_DAY) - _ONE_DAY)
 
 
 def broken_links(grants: Iterable[Grant], elsewhere: Collection[str] = ()) -> Iterator[tuple[Grant, str]]:

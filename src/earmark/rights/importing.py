@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from earmark.errors import ParameterError, RegistryError
-from earmark.rights.checking import overlaps, unlink_broken
+from earmark.rights.checking import overlaps, partial_successors, unlink_broken
 from earmark.rights.kinds import kind_of
+from earmark.rights.replacing import withdraw_replaced
 from earmark.rights.rewriting import rewritten
 from earmark.rights.rows import BadCell
 from earmark.rights.sources.formats import reader_for
-from earmark.rights.sources.incoming import Incoming, MessageId, Notice
+from earmark.rights.sources.incoming import Incoming, MessageId, Notice, ReleaseNews
 from earmark.rights.storing import SourceFile, Store
 from earmark.rights.use_types import UseMeaning
 
@@ -203,7 +204,9 @@ class _Session:
                 if self.n_notices <= _MAX_NOTICES:
                     self.notices.append(f"{path}: {statement.words}")
             elif isinstance(statement, MessageId):
-                self.store.name_message(statement.text)
+                self.store.name_message(statement)
+            elif isinstance(statement, ReleaseNews):
+                self.store.hear(statement)
             else:
                 outcome = statement if isinstance(statement, BadCell) else self.store.put(statement)
                 if isinstance(outcome, BadCell):
@@ -276,12 +279,15 @@ def import_files(
             )
         if session.n_notices > _MAX_NOTICES:
             session.notices.append(f"{session.n_notices - _MAX_NOTICES:,} more notices like these")
+        replaced = list(withdraw_replaced(connection)) if session.store.n_heard or session.n_facts else []
+        replaced += partial_successors(connection, first_new)
         contradictions = list(overlaps(connection, first_new))
         if options.strict and (session.n_refused or contradictions):
             what = [f"{session.n_refused:,} refused"] if session.n_refused else []
             what += [f"{len(contradictions):,} overlapping: {contradictions[0]}"] if contradictions else []
             raise RegistryError(f"{registry}: nothing was imported: {', '.join(what)}")
-        if paths and registry.exists() and not any(+session.outcomes[name] for name in ("added", "replaced")):
+        new = [+session.outcomes["added"], +session.outcomes["replaced"], replaced, session.store.n_heard]
+        if paths and registry.exists() and not any(new):
             raise _NothingNewError  # the file stays as it is, to the byte
     return ImportReport(
         added=+session.outcomes["added"],
@@ -289,7 +295,7 @@ def import_files(
         replaced=+session.outcomes["replaced"],
         n_refused=session.n_refused,
         n_files_refused=session.n_files_refused,
-        notices=(*session.notices, *contradictions),
+        notices=(*session.notices, *replaced, *contradictions),
     )
 
 

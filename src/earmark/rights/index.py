@@ -1,13 +1,24 @@
 """The grants of a registry, arranged so that those about one recording are found without reading them all."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 from earmark.rights.facts import UPC, Facts
-from earmark.rights.grants import ANYONE, COVERAGE_COLUMNS, SCOPES, Grant, Permission, successors_of
+from earmark.rights.grants import (
+    ANYONE,
+    COVERAGE_COLUMNS,
+    SCOPES,
+    Grant,
+    Permission,
+    first_day,
+    last_day,
+    successors_of,
+)
 from earmark.rights.identifiers import fold_name, parse_isrc, parse_upc
 
 __all__ = [
@@ -18,7 +29,7 @@ __all__ = [
     "build_index",
     "clauses_about",
     "clauses_in",
-    "successor_in_force",
+    "successor_on",
 ]
 
 # Of several grants of one rank the first of these decides.
@@ -26,7 +37,9 @@ _SEVERITY: Final[dict[Permission, int]] = {"not_allowed": 0, "constrained": 1, "
 
 _Columns = tuple[int, ...]
 Bucket = dict[tuple[str | None, str], tuple["Clause", ...]]
-_Table = dict[tuple[str | None, ...], Bucket]
+_Values = tuple[str | None, ...] | str | None  # of some columns; of one column its value alone
+_Table = dict[_Values, Bucket]
+_Lookup = tuple[_Columns, Callable[[tuple[str | None, ...]], _Values], _Table]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,13 +92,16 @@ class GrantIndex:
         All that are in some shape.
     for_products : bool
         Whether some grant is for one product only.
+    places : frozenset of frozenset of str
+        Where clauses hold: every set of territories that some clause has.
     successors : dict of str to tuple of Grant
         By grant id: the grants that supersede it directly.
     """
 
-    tables: dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]
+    tables: dict[tuple[bool, ...], tuple[_Lookup, ...]]
     columns: frozenset[int]
     for_products: bool
+    places: frozenset[frozenset[str]]
     successors: dict[str, tuple[Grant, ...]]
 
 
@@ -106,13 +122,11 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
     """
     grants = tuple(grants)
     successors = successors_of(grants if among is None else among)
-    gathered: dict[
-        tuple[_Columns, _Columns], dict[tuple[str | None, ...], dict[tuple[str | None, str], list[Clause]]]
-    ] = {}
+    gathered: dict[tuple[_Columns, _Columns], dict[_Values, dict[tuple[str | None, str], list[Clause]]]] = {}
     for clause in (_compile(grant, replaceable=grant.grant_id in successors) for grant in grants):
         shape = tuple(column for column, value in enumerate(clause.coverage) if value is not None)
         for known in _subsets(shape):
-            values = tuple(clause.coverage[column] for column in known)
+            values = _values_of(known)(clause.coverage)
             bucket = gathered.setdefault((shape, known), {}).setdefault(values, {})
             bucket.setdefault((clause.licensee, clause.grant.scope), []).append(clause)
     buckets = {
@@ -125,6 +139,7 @@ def build_index(grants: Iterable[Grant], among: Iterable[Grant] | None = None) -
         tables=_tables(sorted({shape for shape, _ in buckets}), buckets),
         columns=frozenset(column for shape, _ in buckets for column in shape),
         for_products=any(grant.product for grant in grants),
+        places=frozenset(grant.territories - grant.excluded_territories for grant in grants),
         successors=successors,
     )
 
@@ -166,9 +181,9 @@ def buckets_about(index: GrantIndex, facts: Facts) -> list[Bucket]:
     """
     found: list[Bucket] = []
     first = facts.coverages[0]
-    for known, buckets in index.tables[tuple([value is not None for value in first])]:
+    for known, values_of, buckets in index.tables[tuple([value is not None for value in first])]:
         for coverage in facts.coverages if UPC in known else (first,):
-            bucket = buckets.get(tuple([coverage[column] for column in known]))
+            bucket = buckets.get(values_of(coverage))
             if bucket is not None:
                 found.append(bucket)
     return found
@@ -194,8 +209,8 @@ def clauses_in(
     found: list[Clause] = []
     if not buckets:
         return found
-    scopes = SCOPES if any_scope or facts.scope is None else (facts.scope,)
-    licensee = None if any_licensee else facts.licensee
+    scopes = SCOPES if any_scope or facts.use.scope is None else (facts.use.scope,)
+    licensee = None if any_licensee else facts.use.licensee
     for bucket in buckets:
         if licensee is not None:
             for scope in scopes:
@@ -208,17 +223,19 @@ def clauses_in(
     return found
 
 
-def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | None:
+def successor_on(index: GrantIndex, grant: Grant, day: date) -> Grant | None:
     """Find what stands in the place of a superseded grant on a day.
 
-    A grant is out of force on every day on which a grant that supersedes it, directly or through others, is within its
-    dates, whatever the territory, licensee or scope of the successor: a new contract replaces the old one as a whole.
+    A grant is out of force from the first day of a grant that supersedes it, directly or through others, whatever the
+    territory, licensee or scope of the successor: a new contract replaces the old one as a whole. Leave that was
+    replaced does not come back when its successor ends, for whether it does is for a contract to say; a refusal does,
+    for what lifted it is over.
 
     Parameters
     ----------
     index : GrantIndex
         The registry's grants.
-    grant_id : str
+    grant : Grant
         The grant that may be superseded.
     day : datetime.date
         The day asked about.
@@ -226,29 +243,40 @@ def successor_in_force(index: GrantIndex, grant_id: str, day: date) -> Grant | N
     Returns
     -------
     Grant or None
-        The nearest successor within its dates, the least id of equally near ones; None if there is none.
+        The nearest successor that is in force, the least id of equally near ones; if there is none, and the grant gives
+        leave, the nearest that has ended; else None.
     """
-    generation = index.successors.get(grant_id, ())
+    over: Grant | None = None
+    generation = index.successors.get(grant.grant_id, ())
     while generation:
         for heir in generation:
-            if (heir.valid_from or date.min) <= day <= (heir.valid_to or date.max):
+            start, end = first_day(heir), last_day(heir)
+            if start <= day <= end:
                 return heir
+            if start <= end < day and over is None:
+                over = heir
         generation = tuple(nxt for heir in generation for nxt in index.successors.get(heir.grant_id, ()))
-    return None
+    return None if grant.permission == "not_allowed" else over
 
 
 def _tables(
     shapes: Iterable[_Columns], buckets: Mapping[tuple[_Columns, _Columns], _Table]
-) -> dict[tuple[bool, ...], tuple[tuple[_Columns, _Table], ...]]:
+) -> dict[tuple[bool, ...], tuple[_Lookup, ...]]:
     """Arrange the buckets by which columns of a recording are known: for each shape, those columns and their table."""
     return {
         mask: tuple(
-            (known, buckets[shape, known])
+            (known, _values_of(known), buckets[shape, known])
             for shape in shapes
             for known in [tuple(column for column in shape if mask[column])]
         )
         for mask in itertools.product((False, True), repeat=len(COVERAGE_COLUMNS))
     }
+
+
+@lru_cache
+def _values_of(columns: _Columns) -> Callable[[tuple[str | None, ...]], _Values]:
+    """Return the function that takes the values of some columns out of a coverage: it is called for every decision."""
+    return itemgetter(*columns) if columns else itemgetter(slice(0))
 
 
 def _compile(grant: Grant, *, replaceable: bool) -> Clause:
@@ -268,8 +296,8 @@ def _compile(grant: Grant, *, replaceable: bool) -> Clause:
         licensee=None if licensee == ANYONE else licensee,
         product=fold_name(grant.product),
         territories=grant.territories - grant.excluded_territories,
-        start=grant.valid_from or date.min,
-        end=grant.valid_to or date.max,
+        start=first_day(grant),
+        end=last_day(grant),
         replaceable=replaceable,
         order=(rank, _SEVERITY[grant.permission], grant.grant_id),
     )

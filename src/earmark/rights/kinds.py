@@ -93,7 +93,7 @@ GRANTS: Final = _kind(
     Grant,
     required=("grant_id", "licensee", "scope", "permission", "territories"),
     columns="grant_id licensee scope permission product exclusive track_id isrc upc label rightsholder territories "
-    "excluded_territories valid_from valid_to constraints contract_ref contract_sha256 supersedes",
+    "excluded_territories valid_from valid_to withdrawn_on constraints contract_ref contract_sha256 supersedes",
     coverage=("track_id", "isrc", "upc", "label", "rightsholder"),
     mark="grant_id",
 )
@@ -110,10 +110,10 @@ HOLDINGS: Final = _kind(
     "holdings",
     Holding,
     required=("rightsholder", "share"),
-    columns="track_id isrc rightsholder share dpid",
+    columns="track_id isrc rightsholder share dpid territories excluded_territories",
     coverage=("track_id", "isrc"),
     mark="share",
-    read_as={"rightsholder": "holder"},
+    read_as={"rightsholder": "holder", "territories": "held_territories"},
 )
 RESERVATIONS: Final = _kind(
     "reservations",

@@ -13,9 +13,9 @@ from datetime import date, timedelta
 from typing import Final
 
 from earmark.rights.facts import Facts
-from earmark.rights.grants import COVERAGE_WORDS, SCOPES, Grant, Permission
-from earmark.rights.index import Clause, GrantIndex, successor_in_force
-from earmark.rights.territories import COUNTRIES
+from earmark.rights.grants import COVERAGE_WORDS, SCOPES, Grant, Permission, first_day, last_day
+from earmark.rights.index import Clause, GrantIndex, successor_on
+from earmark.rights.territories import COUNTRIES, split_world
 
 __all__ = [
     "OpenFact",
@@ -66,11 +66,11 @@ def holds_on(clause: Clause, day: date, index: GrantIndex) -> bool:
     Returns
     -------
     bool
-        `start <= day <= end`, and no successor in force.
+        `start <= day <= end`, and no successor in its place.
     """
     if not clause.start <= day <= clause.end:
         return False
-    return not clause.replaceable or successor_in_force(index, clause.grant.grant_id, day) is None
+    return not clause.replaceable or successor_on(index, clause.grant, day) is None
 
 
 def deciding_clause(clauses: Iterable[Clause]) -> Clause | None:
@@ -96,11 +96,11 @@ def open_facts(facts: Facts, index: GrantIndex, *, all_columns: bool = False) ->
         The facts of the use first.
     """
     found: list[OpenFact] = []
-    if facts.licensee is None:
+    if facts.use.licensee is None:
         found.append(_named(_LICENSEE, lambda clause: clause.licensee, of_use=True))
-    if facts.scope is None:
+    if facts.use.scope is None:
         found.append(OpenFact(name="the use", of_use=True, matters_to=lambda _: True, split=_split_scopes))
-    if facts.territory is None:
+    if facts.use.territory is None:
         found.append(
             OpenFact(
                 name="the territory",
@@ -109,10 +109,10 @@ def open_facts(facts: Facts, index: GrantIndex, *, all_columns: bool = False) ->
                 split=_split_territories,
             )
         )
-    if facts.product is None and index.for_products:
+    if facts.use.product is None and index.for_products:
         # Not of the use: most grants are for any product, and then nobody need hear of it.
         found.append(_named("the product", lambda clause: clause.product, of_use=False))
-    if facts.as_of is None:
+    if facts.use.as_of is None:
         found.append(
             OpenFact(
                 name="the as-of date",
@@ -237,11 +237,7 @@ def _split_scopes(clauses: Sequence[Clause]) -> Iterator[list[Clause]]:
 
 def _split_territories(clauses: Sequence[Clause]) -> Iterator[list[Clause]]:
     """Try one country of each class of countries that lie in the same clauses' territories."""
-    classes = [COUNTRIES]
-    for territories in {clause.territories for clause in clauses}:
-        parts = [(part & territories, part - territories) for part in classes]
-        classes = [half for halves in parts for half in halves if half]
-    for country in sorted(min(part) for part in classes):
+    for country in map(min, split_world(clause.territories for clause in clauses)):
         yield [clause for clause in clauses if country in clause.territories]
 
 
@@ -264,7 +260,7 @@ def _validities(clauses: Iterable[Clause], index: GrantIndex) -> Iterator[tuple[
         heirs += index.successors.get(clause.grant.grant_id, ()) if clause.replaceable else ()
     while heirs:
         heir = heirs.pop()
-        yield heir.valid_from or date.min, heir.valid_to or date.max
+        yield first_day(heir), last_day(heir)
         heirs += index.successors.get(heir.grant_id, ())
 
 

@@ -5,11 +5,12 @@ No reason names a licensee other than the one asked about: contracts with others
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Final
 
 from earmark.rights.facts import Facts, Recording
-from earmark.rights.grants import COVERAGE_COLUMNS, COVERAGE_WORDS, Grant, Permission
-from earmark.rights.index import Clause, GrantIndex, successor_in_force
+from earmark.rights.grants import COVERAGE_COLUMNS, COVERAGE_WORDS, Grant, Permission, last_day
+from earmark.rights.index import Clause, GrantIndex, successor_on
 from earmark.rights.possibilities import OpenFact
 from earmark.rights.territories import describe_territories
 
@@ -35,6 +36,7 @@ _MAY_DO_IT: Final[dict[Permission, str]] = {
     "constrained": "may allow it under constraints",
 }
 _LIMITS: Final = " under constraints that must be checked"
+_COVERED: Final = attrgetter(*COVERAGE_COLUMNS)
 # A reason names up to this many grants one by one; beyond it, a count reads better.
 _MAX_NAMED: Final = 5
 
@@ -121,11 +123,11 @@ def explain_absence(related: Sequence[Clause], facts: Facts, index: GrantIndex) 
     ]
     if near:
         obstacles, clause = min(near, key=lambda pair: (len(pair[0]), pair[1].order))
-        of_other_scope = facts.scope not in {None, clause.grant.scope}
+        of_other_scope = facts.use.scope not in {None, clause.grant.scope}
         leave = "" if of_other_scope else f"{_DOES_IT[clause.grant.permission]} but "
         return f"{_name(clause.grant)} {leave}{_enumerate(obstacles, 'and')}"
-    party = "" if facts.licensee is None else f" to {_clean(facts.use.licensee)}"
-    verb = f"allows {facts.scope or 'any use'} of" if related else "covers"
+    party = "" if facts.use.licensee is None else f" to {_clean(facts.use.given.licensee)}"
+    verb = f"allows {facts.use.scope or 'any use'} of" if related else "covers"
     columns = _list_columns(facts.recording, ", ")
     return f"no grant{party} {verb} " + (f"the recording ({columns})" if columns else "a recording that has no name")
 
@@ -167,7 +169,7 @@ def explain_contradiction(rival: Clause, facts: Facts) -> str:
         A clause without a full stop.
     """
     if not rival.grant.exclusive:
-        return f"{_reservation(rival)} keeps {facts.scope or 'it'} from anyone without a grant of its own"
+        return f"{_reservation(rival)} keeps {facts.use.scope or 'it'} from anyone without a grant of its own"
     return f"somebody else's exclusive grant covers the same ({_list_columns(rival.grant, ' and ')})"
 
 
@@ -234,15 +236,15 @@ def whatever(unknown: Sequence[OpenFact]) -> str:
 def _list_obstacles(clause: Clause, facts: Facts, index: GrantIndex) -> list[str]:
     """List the known facts that keep a clause about the recording from applying, as verb phrases; the scope first."""
     grant, found = clause.grant, []
-    if facts.scope not in {None, grant.scope}:
-        found.append(f"covers {grant.scope} only (which does not imply {facts.scope})")
-    if facts.territory is not None and facts.territory not in clause.territories:
-        held = f"covers {describe_territories(clause.territories)} only, not {facts.territory}"
-        found.append(f"excludes {facts.territory}" if facts.territory in grant.territories else held)
-    if facts.product is not None and clause.product not in {None, facts.product}:
-        found.append(f"is for {_clean(grant.product)} only, not {_clean(facts.use.product)}")
-    if facts.as_of is not None:
-        found += _list_date_obstacles(clause, facts.as_of, index)
+    if facts.use.scope not in {None, grant.scope}:
+        found.append(f"covers {grant.scope} only (which does not imply {facts.use.scope})")
+    if facts.use.territory is not None and facts.use.territory not in clause.territories:
+        held = f"covers {describe_territories(clause.territories)} only, not {facts.use.territory}"
+        found.append(f"excludes {facts.use.territory}" if facts.use.territory in grant.territories else held)
+    if facts.use.product is not None and clause.product not in {None, facts.use.product}:
+        found.append(f"is for {_clean(grant.product)} only, not {_clean(facts.use.given.product)}")
+    if facts.use.as_of is not None:
+        found += _list_date_obstacles(clause, facts.use.as_of, index)
     return found
 
 
@@ -251,9 +253,16 @@ def _list_date_obstacles(clause: Clause, day: date, index: GrantIndex) -> list[s
     if clause.start > day:
         return [f"begins on {clause.start}, after {day}"]
     if clause.end < day:
+        withdrawn = clause.grant.withdrawn_on
+        if withdrawn is not None and (clause.grant.valid_to is None or withdrawn <= clause.grant.valid_to):
+            return [f"was withdrawn on {withdrawn}"]
         return [f"ended on {clause.end}, before {day}"]
-    heir = successor_in_force(index, clause.grant.grant_id, day)
-    return [] if heir is None else [f"is superseded by {_name(heir)}, in force on {day}"]
+    heir = successor_on(index, clause.grant, day)
+    if heir is None:
+        return []
+    if last_day(heir) < day:
+        return [f"was superseded by {_name(heir)}, which ended on {last_day(heir)}"]
+    return [f"is superseded by {_name(heir)}, in force on {day}"]
 
 
 def _name(grant: Grant) -> str:
@@ -263,19 +272,19 @@ def _name(grant: Grant) -> str:
 
 def _asked(facts: Facts) -> str:
     """Describe what is intended, leaving out what is not given."""
-    words = facts.scope or "any use"
-    if facts.product is not None:
-        words += f" for {_clean(facts.use.product)}"
-    if facts.licensee is not None:
-        words += f" by {_clean(facts.use.licensee)}"
-    if facts.territory is not None:
-        words += f" in {facts.territory}"
-    return words if facts.as_of is None else f"{words} on {facts.as_of}"
+    words = facts.use.scope or "any use"
+    if facts.use.product is not None:
+        words += f" for {_clean(facts.use.given.product)}"
+    if facts.use.licensee is not None:
+        words += f" by {_clean(facts.use.given.licensee)}"
+    if facts.use.territory is not None:
+        words += f" in {facts.use.territory}"
+    return words if facts.use.as_of is None else f"{words} on {facts.use.as_of}"
 
 
 def _list_columns(named: Recording | Grant, separator: str) -> str:
     """Name what a recording is, or what a grant covers, by its coverage columns."""
-    columns = zip(COVERAGE_WORDS, (getattr(named, column) for column in COVERAGE_COLUMNS), strict=True)
+    columns = zip(COVERAGE_WORDS, _COVERED(named), strict=True)
     return separator.join([f"{word} {name}" for word, value in columns if value and (name := _clean(value))])
 
 

@@ -16,17 +16,19 @@ from earmark.rights.kinds import HOLDINGS, RECORDINGS
 from earmark.rights.recordings import Holding, RecordingEntry
 from earmark.rights.rows import parse_cells
 from earmark.rights.schema import DAMAGE
+from earmark.rights.territories import COUNTRIES, WORLDWIDE_WORD, parse_territories
 
-__all__ = ["RecordingTable", "open_read_only"]
+__all__ = ["RecordingTable", "open_read_only", "read_terms"]
 
 # What decisions need of one track id, in one question: what it is, then who holds it.
+_HELD: Final = "rightsholder, share, territories, excluded_territories"
 _BY_TRACK: Final = (
-    "SELECT isrc, upc, label, NULL, NULL FROM recordings WHERE track_key = ?1 UNION ALL "
-    "SELECT NULL, NULL, NULL, rightsholder, share FROM holdings WHERE track_key = ?1"
+    "SELECT 0, isrc, upc, label, track_id FROM recordings WHERE track_key = ?1 UNION ALL "  # noqa: S608 - our own names
+    f"SELECT 1, {_HELD} FROM holdings WHERE track_key = ?1"
 )
-_BY_ISRC: Final = "SELECT isrc, upc, label, track_key FROM recordings WHERE isrc = ? ORDER BY rowid"
-_HELD_BY_TRACK: Final = "SELECT rightsholder, share FROM holdings WHERE track_key = ? ORDER BY rowid"
-_HELD_BY_ISRC: Final = "SELECT rightsholder, share, track_key FROM holdings WHERE isrc = ? ORDER BY rowid"
+_BY_ISRC: Final = "SELECT isrc, upc, label, track_id, track_key FROM recordings WHERE isrc = ? ORDER BY rowid"
+_HELD_BY_TRACK: Final = f"SELECT {_HELD} FROM holdings WHERE track_key = ? ORDER BY rowid"  # noqa: S608
+_HELD_BY_ISRC: Final = f"SELECT track_key, {_HELD} FROM holdings WHERE isrc = ? ORDER BY rowid"  # noqa: S608
 # The file is mapped as far as SQLite can (2 GiB less a page of 64 KiB): a look-up at random takes half the time that
 # reading pages takes (benchmarks/rights.py).
 _MAPPED_BYTES: Final = 0x7FFF0000
@@ -54,10 +56,23 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         raise RegistryError(f"{path} cannot be opened: {error}") from error
 
 
-Known = tuple[str | None, str | None, str | None]
-Held = tuple[tuple[str, Fraction | None], ...]
+Known = tuple[str | None, str | None, str | None, str | None]
+"""ISRC, UPCs set apart by spaces, label and track id of a recording."""
+Held = tuple[tuple[str, Fraction | None, frozenset[str]], ...]
+"""Name, share (None is not known) and territories of each holder."""
 
-_share = lru_cache(maxsize=4096)(parse_share)
+
+@lru_cache(maxsize=4096)
+def read_terms(share: str | None, territories: str, excluded: str | None) -> tuple[Fraction | None, frozenset[str]]:
+    """Read how much a row of holdings is about, and where.
+
+    Raises
+    ------
+    ParameterError
+        If a cell holds what no version writes.
+    """
+    where = COUNTRIES if territories == WORLDWIDE_WORD else parse_territories(territories)
+    return (None if share is None else parse_share(share)), where - parse_territories(excluded or "")
 
 
 class RecordingTable:
@@ -141,11 +156,11 @@ class RecordingTable:
 
         Returns
         -------
-        known : list of (str or None, str or None, str or None)
-            ISRC, UPCs set apart by spaces, and label: of this track id, else of all that have this ISRC.
-        held : list of tuple of (str, Fraction or None)
-            Names and shares: of this track id, else of the ISRC. Several where track ids of one ISRC are held
-            differently; none where nothing is known.
+        known : list of (str or None, str or None, str or None, str or None)
+            ISRC, UPCs set apart by spaces, label and track id: of this track id, else of all that have this ISRC.
+        held : list of tuple of (str, Fraction or None, frozenset of str)
+            Names, shares and where they are held: of this track id, else of the ISRC. Several where track ids of one
+            ISRC are held differently; none where nothing is known.
 
         Raises
         ------
@@ -153,29 +168,31 @@ class RecordingTable:
             As of `recordings`.
         """
         rows = [] if track_id is None else self._rows(_BY_TRACK, track_id)
-        known: list[Known] = [row[:3] for row in rows if row[3] is None]
-        held = [self._held([row[3:] for row in rows if row[3] is not None])]
+        known: list[Known] = [row[1:] for row in rows if not row[0]]
+        held = [self._held([row[1:] for row in rows if row[0]])]
         others: list[str] = []
         if not known and isrc is not None:
             found = self._rows(_BY_ISRC, isrc)
-            known, others = [row[:3] for row in found], [row[3] for row in found if row[3] is not None]
+            known, others = [row[:4] for row in found], [row[4] for row in found if row[4] is not None]
         if not held[0]:
             held = [self._held(self._rows(_HELD_BY_TRACK, key)) for key in others]
             isrc = isrc or next((row[0] for row in known), None)
             held += [] if isrc is None else self._held_by_isrc(isrc, alone=bool(rows))
+        if len(held) == 1:
+            return known, held if held[0] else []
         return known, list(dict.fromkeys(filter(None, held)))
 
     def _held_by_isrc(self, isrc: str, *, alone: bool) -> list[Held]:
         """Return who holds an ISRC: by each track id that has it, or by the ISRC alone."""
-        groups: dict[str | None, list[tuple[str, str | None]]] = {}
-        for name, share, key in self._rows(_HELD_BY_ISRC, isrc):
-            groups.setdefault(key, []).append((name, share))
+        groups: dict[str | None, list[Any]] = {}
+        for key, *row in self._rows(_HELD_BY_ISRC, isrc):
+            groups.setdefault(key, []).append(row)
         return [self._held(rows) for key, rows in groups.items() if key is None or not alone]
 
-    def _held(self, rows: Sequence[tuple[str, str | None]]) -> Held:
+    def _held(self, rows: Sequence[Sequence[Any]]) -> Held:
         try:
-            return tuple([(name, None if share is None else _share(share)) for name, share in rows])
-        except (ParameterError, TypeError) as error:
+            return tuple([(name, *read_terms(share, where, excluded)) for name, share, where, excluded in rows])
+        except (ParameterError, TypeError, AttributeError) as error:
             raise RegistryDamagedError(f"{self._path}: damaged: table holdings: {error}") from error
 
     def _entries(self, where: str, value: str) -> Iterator[RecordingEntry]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final
 
+from earmark.rights.territories import COUNTRIES
+
 __all__ = ["SHARE_TOLERANCE", "Holding", "RecordingEntry"]
 
 SHARE_TOLERANCE: Final = Fraction(1, 1000)
@@ -60,6 +62,8 @@ class Holding:
         How much of it [0 < share <= 1]; None is not known.
     dpid : str or None
         The holder's DDEX Party Identifier.
+    territories, excluded_territories : frozenset of str
+        Country codes where the holder has it, and those taken out of them.
     line : int
         Line of the file that it comes from, from 1; 0 for none. Makes no difference to equality.
     """
@@ -69,4 +73,6 @@ class Holding:
     rightsholder: str
     share: Fraction | None = None
     dpid: str | None = None
+    territories: frozenset[str] = COUNTRIES
+    excluded_territories: frozenset[str] = frozenset()
     line: int = field(default=0, compare=False)

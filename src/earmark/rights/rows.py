@@ -101,7 +101,7 @@ def _contradictions(values: Mapping[str, Any], kind: Kind) -> list[tuple[str, st
         if values.get("url") is None and values.get("text") is None:
             found.append(("url", "neither url nor text is filled; expected where or in which words it was declared"))
         return found
-    return []
+    return _of_territories(values)
 
 
 def _of_validity(values: Mapping[str, Any]) -> list[tuple[str, str]]:

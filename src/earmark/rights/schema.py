@@ -71,7 +71,26 @@ CREATE TABLE reservations (
 );
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1,)
+# Shares that hold in some territories only; grants that were taken back; which messages spoke of which releases.
+_VERSION_2: Final = """
+ALTER TABLE holdings ADD COLUMN territories TEXT NOT NULL DEFAULT 'Worldwide';
+ALTER TABLE holdings ADD COLUMN excluded_territories TEXT;
+DROP INDEX holdings_by_track;
+DROP INDEX holdings_by_isrc_alone;
+CREATE INDEX holdings_by_track ON holdings (track_key) WHERE track_key IS NOT NULL;
+ALTER TABLE grants ADD COLUMN withdrawn_on TEXT;
+ALTER TABLE sources ADD COLUMN sender TEXT;
+ALTER TABLE sources ADD COLUMN created TEXT;
+ALTER TABLE sources ADD COLUMN created_on TEXT;
+CREATE TABLE messages_on_releases (
+    release_key TEXT NOT NULL, source_id INTEGER NOT NULL REFERENCES sources, PRIMARY KEY (release_key, source_id)
+) WITHOUT ROWID;
+CREATE TABLE grants_on_releases (
+    release_key TEXT NOT NULL, grant_id TEXT NOT NULL REFERENCES grants (grant_id), PRIMARY KEY (release_key, grant_id)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_VERSION_1, _VERSION_2)
 """The script that leads from each schema version to the next: from nothing to 1 first. Never changed, only added to."""
 
 

@@ -2,11 +2,19 @@
 
 import re
 import reprlib
+from collections.abc import Iterable
 from typing import Final
 
 from earmark.errors import ParameterError
 
-__all__ = ["COUNTRIES", "WORLDWIDE_WORD", "describe_territories", "parse_territories", "parse_territory"]
+__all__ = [
+    "COUNTRIES",
+    "WORLDWIDE_WORD",
+    "describe_territories",
+    "parse_territories",
+    "parse_territory",
+    "split_world",
+]
 
 WORLDWIDE_WORD: Final = "Worldwide"
 
@@ -129,3 +137,29 @@ def describe_territories(territories: frozenset[str]) -> str:
     if len(territories) > _MAX_NAMED:
         return f"{len(territories)} territories"
     return ", ".join(sorted(territories))
+
+
+def split_world(sets: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    """Sort all countries into classes that lie in the same ones of some sets: one country stands for its class.
+
+    Parameters
+    ----------
+    sets : iterable of frozenset of str
+        Members of `COUNTRIES`.
+
+    Returns
+    -------
+    list of frozenset of str
+        Classes that are not empty, and hold all of `COUNTRIES` between them, each country once; in the order of their
+        first codes.
+
+    Examples
+    --------
+    >>> [len(each) for each in split_world([frozenset({"US", "CA"}), frozenset({"US"})])]
+    [248, 1, 1]
+    """
+    classes = [COUNTRIES]
+    for territories in set(sets) - {COUNTRIES}:
+        parts = [(part & territories, part - territories) for part in classes]
+        classes = [half for halves in parts for half in halves if half]
+    return sorted(classes, key=min)

@@ -84,9 +84,9 @@ def weigh(facts: Facts, registry: Registry, *, n_runners_up: int = 0) -> Verdict
     clauses = [clause for clause in clauses_in(buckets, facts) if _may_apply(clause, facts, index)]
     unknown = [fact for fact in open_facts(facts, index) if fact.of_use or any(map(fact.matters_to, clauses))]
     deciders = _until_two_statuses(possible_deciders(clauses, unknown)) if unknown else [deciding_clause(clauses)]
-    status, *others = {_status_of(decider) for decider in deciders}
+    status = _status_of(deciders[0])
     grants = [decider for decider in deciders if decider is not None]
-    if others:
+    if any(_status_of(other) != status for other in deciders[1:]):
         status, reason = "review", explain_doubt(deciders, [f for f in unknown if any(map(f.matters_to, clauses))])
     else:
         related = clauses_in(buckets, facts, any_scope=True) if not grants else ()
@@ -122,11 +122,11 @@ def _explain(
 
 def _may_apply(clause: Clause, facts: Facts, index: GrantIndex) -> bool:
     """Say whether neither a known territory, product nor date rules out a clause about the recording."""
-    if facts.territory is not None and facts.territory not in clause.territories:
+    if facts.use.territory is not None and facts.use.territory not in clause.territories:
         return False
-    if facts.product is not None and clause.product is not None and clause.product != facts.product:
+    if facts.use.product is not None and clause.product is not None and clause.product != facts.use.product:
         return False
-    return facts.as_of is None or holds_on(clause, facts.as_of, index)
+    return facts.use.as_of is None or holds_on(clause, facts.use.as_of, index)
 
 
 def _status_of(decider: Clause | None) -> Status:
@@ -158,7 +158,7 @@ def _rival(clauses: Sequence[Clause], facts: Facts, registry: Registry) -> Claus
     rivals: list[Clause] = []
     if registry.exclusives is not None:
         others = _applying(registry.exclusives, facts, any_licensee=True)
-        rivals += [clause for clause in others if facts.licensee is None or clause.licensee != facts.licensee]
+        rivals += [clause for clause in others if facts.use.licensee is None or clause.licensee != facts.use.licensee]
     if registry.reserved is not None:
         rivals += _applying(registry.reserved, facts)
     if not rivals:

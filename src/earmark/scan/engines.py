@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from earmark.fingerprint import Model
 from earmark.scan.catalog_shard import Merger
@@ -16,7 +17,7 @@ __all__ = ["engine_of"]
 
 
 @contextlib.contextmanager
-def engine_of(plan: ScanPlan, catalog: OpenedCatalog, model: Model) -> Iterator[Engine]:
+def engine_of(plan: ScanPlan, catalog: OpenedCatalog, model: Model, *, since: Path | None = None) -> Iterator[Engine]:
     """Give the engine of a plan as long as the context lasts; nothing of it is left behind.
 
     Parameters
@@ -27,6 +28,8 @@ def engine_of(plan: ScanPlan, catalog: OpenedCatalog, model: Model) -> Iterator[
         As the scan has found it.
     model
         The model that it was made with.
+    since
+        As in `WorkerSetup`; a file of this machine, so it is for the local engine only.
 
     Raises
     ------
@@ -41,6 +44,8 @@ def engine_of(plan: ScanPlan, catalog: OpenedCatalog, model: Model) -> Iterator[
         min_seconds=plan.min_seconds,
         memory_bytes=plan.limits.memory_bytes,
         max_bytes=plan.limits.max_bytes,
+        keep=plan.keep_fingerprints,
+        since=since,
     )
     if plan.engine == "local":
         with Crew(setup, plan.limits) as crew:

@@ -6,10 +6,10 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from earmark.catalog.storage import sync
 from earmark.corpus import local_path
@@ -19,6 +19,7 @@ from earmark.scan.judging import ItemRecord
 from earmark.scan.line_file import LineFile
 from earmark.scan.recorded import read_recorded
 from earmark.scan.rows import ITEMS_FILE, MATCHES_FILE, row_to_json
+from earmark.scan.shard import Layout
 from earmark.scan.summary import Summary
 
 __all__ = ["SUMMARY_FILE", "ScanFolder", "check_new", "check_out"]
@@ -51,6 +52,8 @@ class ScanFolder:
         Seconds that earlier runs have taken.
     finished
         The last chunk of a scan that came to its end; None of another.
+    before_chunk
+        Called before a chunk is entered in the journal, to force to the disk what belongs to it; None for nothing.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class ScanFolder:
 
     def __init__(self, out: Path, header: Header) -> None:
         self._out = out
+        self.before_chunk: Callable[[], None] | None = None
         self.elapsed_s = 0.0
         self.finished: Chunk | None = None
         self._files = contextlib.ExitStack()
@@ -146,7 +150,7 @@ class ScanFolder:
         if self._marks and (at_once or full):
             self._complete(elapsed_s)
 
-    def finish(self, elapsed_s: float, *, listed: int, listing_sha256: str) -> None:
+    def finish(self, elapsed_s: float, *, listed: int, listing_sha256: str, layout: Layout | None = None) -> None:
         """Complete the last chunk, and enter that there is no more to come, unless that was entered before.
 
         Parameters
@@ -155,6 +159,8 @@ class ScanFolder:
             As for `complete_chunk`.
         listed, listing_sha256
             As in `Chunk`.
+        layout
+            Of a shard.
 
         Raises
         ------
@@ -162,7 +168,8 @@ class ScanFolder:
             If it cannot be written.
         """
         if self.finished is None:
-            self._complete(elapsed_s, listed=listed, listing_sha256=listing_sha256)
+            of_shard = {} if layout is None else {"runs": layout.runs, "sizes": layout.sizes}
+            self._complete(elapsed_s, listed=listed, listing_sha256=listing_sha256, **of_shard)
 
     def write_summary(self, summary: Summary) -> None:
         """Put `summary.json` in the place of the one before, so that a reader sees the one or the other.
@@ -220,7 +227,7 @@ class ScanFolder:
         self._items_hash, self._matches_hash = hashlib.sha256(), hashlib.sha256()
         self._chunk_start = time.monotonic()
 
-    def _complete(self, elapsed_s: float, *, listed: int | None = None, listing_sha256: str | None = None) -> None:
+    def _complete(self, elapsed_s: float, **at_end: Any) -> None:  # noqa: ANN401 - the fields of a Chunk
         chunk = Chunk(
             items_bytes=self._items.good,
             matches_bytes=self._matches.good,
@@ -228,10 +235,11 @@ class ScanFolder:
             matches_sha256=self._matches_hash.hexdigest(),
             elapsed_s=round(elapsed_s, 3),
             marks=tuple(self._marks),
-            listed=listed,
-            listing_sha256=listing_sha256,
+            **at_end,
         )
         try:
+            if self.before_chunk is not None:
+                self.before_chunk()
             self._matches.sync()
             self._items.sync()
             self._journal.append(chunk_line(chunk))

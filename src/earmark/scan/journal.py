@@ -59,12 +59,15 @@ class Mark:
         When its file was changed last, before it was read; None if nobody knows.
     decoded_s, problem
         As in `ItemRecord`, the problem by its kind.
+    version
+        Of a file elsewhere, such as an ETag; None if nobody knows.
     """
 
     size_bytes: int | None
     modified_ns: int | None
     decoded_s: float
     problem: str | None
+    version: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +86,11 @@ class Chunk:
         One for each entry.
     listed
         Entries of the whole corpus, the parts of other scans too, once the listing has come to its end; else None.
+        Containers that are divided as a whole count as one.
     listing_sha256
         Of their ids.
+    runs, sizes
+        As in `Layout`; None before the end.
     """
 
     items_bytes: int
@@ -95,6 +101,8 @@ class Chunk:
     marks: tuple[Mark, ...]
     listed: int | None = None
     listing_sha256: str | None = None
+    runs: tuple[tuple[int, int], ...] | None = None
+    sizes: tuple[int, ...] | None = None
 
 
 def header_line(header: Header) -> bytes:
@@ -180,10 +188,10 @@ def _chunk(line: bytes) -> Chunk | None:
         values = json.loads(line)
         if values.pop("digest") != _digest(values):
             return None
-        marks = tuple(
-            Mark(size_bytes=size_bytes, modified_ns=modified_ns, decoded_s=decoded_s, problem=problem)
-            for size_bytes, modified_ns, decoded_s, problem in values.pop("marks")
-        )
+        marks = tuple(Mark(**dict(zip(Mark.__slots__, mark, strict=False))) for mark in values.pop("marks"))
+        for name in ("runs", "sizes"):
+            if values.get(name) is not None:
+                values[name] = tuple(tuple(one) if isinstance(one, list) else one for one in values[name])
         return Chunk(**values, marks=marks)
     except (ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -6,23 +6,26 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from earmark.audio import AudioStream, stream
 from earmark.catalog import Catalog, Track
-from earmark.corpus import Item, ItemReader
-from earmark.errors import AudioError, CatalogError, CorpusError, TruncatedAudioError
+from earmark.corpus import NOT_REACHABLE, Item, ItemReader
+from earmark.errors import AudioError, CatalogError, CorpusError, ScanError, TruncatedAudioError
 from earmark.fingerprint import FingerprintConfig, Fingerprinter, Model
 from earmark.matching import Match
 from earmark.scan.catalog_shard import Found, Laid, Search
+from earmark.scan.keeping import fingerprint_from_bytes, fingerprint_to_bytes
 
-__all__ = ["OUT_OF_MEMORY", "Hearing", "Listener", "Problem", "shortest_s", "too_large"]
+__all__ = ["NOT_REACHED", "OUT_OF_MEMORY", "Hearing", "KeptItem", "Listener", "Problem", "shortest_s", "too_large"]
 
 logger = logging.getLogger(__name__)
 
 _NAME = "item"  # what the audio reader is told to call it; the row has the true name in another column
 OUT_OF_MEMORY = "too much memory"
 """Kind of the problem of an item that memory did not suffice for."""
+NOT_REACHED = "not reachable"
+"""Kind of the problem of an item elsewhere that could not be had for a minute."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +65,8 @@ class Hearing:
     laid
         For each of `found` what it takes to hold it against those of other shards of the catalog, where there are any
         that others have looked through.
+    kept
+        The fingerprint as bytes, if it was to be kept and there is one.
     """
 
     outcome: str
@@ -72,6 +77,23 @@ class Hearing:
     found: tuple[tuple[Match, Track], ...] = ()
     problem: Problem | None = None
     laid: tuple[Laid, ...] = dataclasses.field(default=(), compare=False)
+    kept: bytes | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class KeptItem(Item):
+    """An item whose fingerprint an earlier scan has kept; its source is where that is.
+
+    Attributes
+    ----------
+    hearing
+        What that scan heard, less what it found.
+    has_fingerprint
+        Whether there is one; else nothing can be found.
+    """
+
+    hearing: Hearing
+    has_fingerprint: bool
 
 
 _OUT_OF_MEMORY = Problem(kind=OUT_OF_MEMORY, words="needs more memory than a worker may use for an item")
@@ -92,6 +114,8 @@ class Listener:
         Recordings with less audio are left out by rule.
     max_bytes
         Items with more bytes are left out by rule, which for some only opening tells; None takes all.
+    keep
+        Whether to return fingerprints, too.
     on_progress
         Called in the middle of an item with the seconds decoded so far.
     """
@@ -106,9 +130,10 @@ class Listener:
         whole_s: float | None = None,
         min_seconds: float = 0.0,
         max_bytes: int | None = None,
+        keep: bool = False,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        self._model = model
+        self._model, self._keep = model, keep
         self._min_seconds, self._on_progress = min_seconds, on_progress
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._reader = ItemReader()
@@ -123,6 +148,8 @@ class Listener:
             If the catalog turns out to be damaged, for then no item's result can be relied on.
         """
         sha256 = None
+        if isinstance(item, KeptItem):
+            return self._recall(item)
         try:
             with self._reader.open(item) as file:
                 before, size_bytes = _state(file), file.seek(0, io.SEEK_END)
@@ -142,7 +169,8 @@ class Listener:
         except MemoryError:
             problem = _OUT_OF_MEMORY
         except OSError as error:
-            problem = Problem(kind="not readable", words=error.strerror or str(error))
+            kind = NOT_REACHED if error.errno == NOT_REACHABLE else "not readable"
+            problem = Problem(kind=kind, words=error.strerror or str(error))
         except Exception as error:  # one item's accident, whatever it is, must not cost the others
             logger.exception("unexpected failure with item %r", item.id)
             problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
@@ -175,9 +203,10 @@ class Listener:
             problems.append(Problem(kind="further audio tracks", words=words))
         fingerprint = fingerprinter.finish()
         found: tuple[Found, ...] = ()
-        outcome, scanned_s = "heard", recording.decoded_s
+        outcome, scanned_s, kept = "heard", recording.decoded_s, None
         if len(fingerprint.patches) and recording.decoded_s >= self._min_seconds:
             found = self._search.find(fingerprint)
+            kept = fingerprint_to_bytes(fingerprint, self._model) if self._keep else None
         else:
             # Of a whole recording that short there is nothing to hear; of a part of one, who knows.
             outcome = "error" if duration_s != recording.decoded_s else "skipped"
@@ -189,10 +218,32 @@ class Listener:
             duration_s=duration_s,
             decoded_s=recording.decoded_s,
             scanned_s=scanned_s,
-            found=tuple((one.match, one.track) for one in found),
             problem=_joined(problems),
-            laid=tuple(one.laid for one in found if one.laid is not None),
+            kept=kept,
+            **_as_heard(found),
         )
+
+    def _recall(self, item: KeptItem) -> Hearing:
+        """Return what an item holds whose fingerprint was kept."""
+        hearing = item.hearing
+        if not item.has_fingerprint:
+            return hearing
+        if self._on_progress is not None:
+            self._on_progress(hearing.decoded_s)  # so that it has the time of one so long
+        try:
+            with self._reader.open(item) as file:
+                fingerprint = fingerprint_from_bytes(file.read(), self._model)
+            return dataclasses.replace(hearing, **_as_heard(self._search.find(fingerprint)))
+        except CatalogError:
+            raise
+        except (ScanError, CorpusError, OSError) as error:
+            problem = Problem(kind="kept fingerprint not readable", words=str(error))
+        except MemoryError:
+            problem = _OUT_OF_MEMORY
+        except Exception as error:  # as in `listen`
+            logger.exception("unexpected failure with item %r", item.id)
+            problem = Problem(kind="internal error", words=f"internal error: {type(error).__name__}: {error}")
+        return Hearing(outcome="error", sha256=hearing.sha256, duration_s=hearing.duration_s, problem=problem)
 
     def _too_short(self, recording: AudioStream) -> Problem:
         least_s, asked_s = shortest_s(self._model.config), self._min_seconds
@@ -219,6 +270,14 @@ def shortest_s(config: FingerprintConfig) -> float:
     2.08
     """
     return ((config.patch_frames - 1) * config.hop_length + config.n_fft) / config.sr
+
+
+def _as_heard(found: Sequence[Found]) -> dict[str, Any]:
+    """Return what was found as a `Hearing` has it."""
+    return {
+        "found": tuple((one.match, one.track) for one in found),
+        "laid": tuple(one.laid for one in found if one.laid is not None),
+    }
 
 
 def _state(file: BinaryIO) -> tuple[int, int] | None:

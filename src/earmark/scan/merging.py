@@ -1,6 +1,8 @@
 """The scans of all shards of a corpus, joined into the files that one scan of it would have written."""
 
 import dataclasses
+import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +11,7 @@ from earmark.errors import ParameterError, ScanError
 from earmark.scan.folder import ScanFolder, check_new
 from earmark.scan.journal import JOURNAL_FILE, Chunk, Header, Mark, differences, read_chunks, read_header
 from earmark.scan.judging import ItemRecord
+from earmark.scan.kept import join_kept
 from earmark.scan.recorded import read_recorded
 from earmark.scan.shard import ListingDigest, Shard, parse_shard
 from earmark.scan.summary import Summary, summarise
@@ -16,6 +19,8 @@ from earmark.scan.tally import Tally
 
 __all__ = ["merge_scans"]
 
+# Of rescans of shards, each is of another scan.
+_OF_ONE_SHARD = {"shard": None, "rescan_of": None}
 _NAMED = 10  # missing shards that are named one by one
 
 
@@ -28,12 +33,17 @@ class _Part:
     shard: Shard
     last: Chunk
 
+    @property
+    def by_file(self) -> bool:
+        """Whether archives and tables were divided as a whole."""
+        return bool(self.header.plan.get("by_file"))
+
 
 def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
     """Join the scans of all shards of a corpus.
 
-    The rows are those of a scan without shards, byte by byte. Of the summary only the times differ: `elapsed_s` is the
-    sum of all scans.
+    The rows are those of a scan without shards, byte by byte, and so are kept fingerprints. Of the summary only the
+    times differ: `elapsed_s` is the sum of all scans.
 
     Parameters
     ----------
@@ -62,22 +72,31 @@ def merge_scans(out: Path, scans: Sequence[Path]) -> Summary:
     _check_alike(parts)
     parts = _in_order(parts)
     elapsed_s = sum(part.last.elapsed_s for part in parts)
-    tally, digest = Tally(), ListingDigest()
+    tally, digest, n_entries = Tally(), ListingDigest(), 0
     with ScanFolder(out, _header(parts)) as folder:
         for record, mark in _interleaved(parts):
             folder.append(record, mark)
             tally.add(record)
             digest.add(record.item.item)
             folder.complete_chunk(elapsed_s)
-        listed, sha256 = parts[0].last.listed or 0, parts[0].last.listing_sha256 or ""
-        if digest.sha256 != sha256:
+            n_entries += 1
+        if not parts[0].by_file and digest.sha256 != parts[0].last.listing_sha256:
             raise ScanError(f"the scans to merge into {str(out)!r} do not hold the listing that they were made of")
-        folder.finish(elapsed_s, listed=listed, listing_sha256=sha256)
+        folder.finish(elapsed_s, listed=n_entries, listing_sha256=digest.sha256)
         summary = summarise(
             folder.header, tally, now=datetime.now(UTC), elapsed_s=elapsed_s, complete=True, stopped_by=None
         )
         folder.write_summary(summary)
+    if parts[0].header.plan.get("keep_fingerprints"):
+        join_kept(out, [part.out for part in parts], _ids(out))
     return summary
+
+
+def _ids(out: Path) -> Iterator[str]:
+    """Yield the ids of all entries of a scan, in order."""
+    for recorded in read_recorded(out):
+        for record, _ in recorded.records:
+            yield record.item.item
 
 
 def _open(out: Path) -> _Part:
@@ -100,7 +119,7 @@ def _check_alike(parts: list[_Part]) -> None:
     first = parts[0]
     for part in parts[1:]:
         one, other = repr(str(part.out)), repr(str(first.out))
-        changed = differences({**first.header.plan, "shard": None}, {**part.header.plan, "shard": None})
+        changed = differences(first.header.plan | _OF_ONE_SHARD, part.header.plan | _OF_ONE_SHARD)
         if changed:
             raise ScanError(f"{one} is a scan of another plan than {other}: {changed}")
         if part.shard.count != first.shard.count:
@@ -128,21 +147,43 @@ def _in_order(parts: list[_Part]) -> list[_Part]:
 
 
 def _header(parts: list[_Part]) -> Header:
-    """Return the header of the whole: that of the first part, but for the shard."""
+    """Return the header of the whole: that of the first part, but for what each shard has of its own."""
     about = parts[0].header.about
+    of_whole = {**_OF_ONE_SHARD, "rescan_of": _rescan_of(parts)}
     return Header(
         started=min(part.header.started for part in parts),
-        plan={**parts[0].header.plan, "shard": None},
-        about={**about, "options": {**about["options"], "shard": None}},
+        plan={**parts[0].header.plan, **of_whole, "by_file": None},
+        about={**about, "options": {**about["options"], **of_whole}},
     )
 
 
+def _rescan_of(parts: list[_Part]) -> str | None:
+    """Return the SHA-256 of those of the parts, in hexadecimal, one after the other; None if they are of audio."""
+    each = [part.header.plan.get("rescan_of") for part in parts]
+    return None if each[0] is None else hashlib.sha256("".join(map(str, each)).encode()).hexdigest()
+
+
 def _interleaved(parts: list[_Part]) -> Iterator[tuple[ItemRecord, Mark]]:
-    """Yield the records in the order of the whole listing: the shards take turns."""
+    """Yield the records in the order of the whole listing: the shards take turns, with entries and with containers."""
     streams = [(pair for recorded in read_recorded(part.out) for pair in recorded.records) for part in parts]
-    for position in range(parts[0].last.listed or 0):
-        pair = next(streams[position % len(streams)], None)
-        if pair is None:
-            part = parts[position % len(parts)]
-            raise ScanError(f"{str(part.out)!r} has fewer rows than its shard of the listing; scan it again")
-        yield pair
+    sizes = [iter(part.last.sizes or ()) for part in parts]
+    turns, files = itertools.cycle(range(len(parts))), itertools.cycle(range(len(parts)))
+    for n_single, n_files in parts[0].last.runs or ((parts[0].last.listed or 0, 0),):
+        for _ in range(n_single):
+            yield from _taken(parts, streams, next(turns), 1)
+        for _ in range(n_files):
+            index = next(files)
+            yield from _taken(parts, streams, index, next(sizes[index], -1))
+    for part, stream in zip(parts, streams, strict=True):
+        if next(stream, None) is not None:
+            raise ScanError(f"{str(part.out)!r} has more rows than its shard of the listing; scan it again")
+
+
+def _taken(
+    parts: list[_Part], streams: Sequence[Iterator[tuple[ItemRecord, Mark]]], index: int, n: int
+) -> Iterator[tuple[ItemRecord, Mark]]:
+    """Yield the next records of a part, so many of them; fewer than none are told, too."""
+    found = list(itertools.islice(streams[index], max(n, 0)))
+    if len(found) != n:
+        raise ScanError(f"{str(parts[index].out)!r} has fewer rows than its shard of the listing; scan it again")
+    yield from found

@@ -5,13 +5,15 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from earmark.catalog import open_catalog
+import numpy as np
+
+from earmark.catalog import CatalogState, open_catalog, state_from, state_of
 from earmark.corpus.location import is_url
-from earmark.errors import ParameterError
+from earmark.errors import CatalogError, ParameterError
 from earmark.fingerprint import Model
 from earmark.scan.catalog_copy import local_catalog
 
-__all__ = ["OpenedCatalog", "open_shards"]
+__all__ = ["OpenedCatalog", "open_shards", "state_of_shards"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,3 +98,29 @@ def open_shards(locations: Sequence[str | Path], model: Model, cache: Path | Non
         n_tracks=n_tracks,
         durations_s=tuple(durations_s),
     )
+
+
+def state_of_shards(catalog: OpenedCatalog, model: Model) -> CatalogState:
+    """Return the state of a catalog: of several shards, that of a catalog of all their tracks.
+
+    Raises
+    ------
+    CatalogError
+        If a shard is damaged, or two have a track of the same id.
+    """
+    states = []
+    for path in catalog.paths:
+        shard = open_catalog(path, model)
+        try:
+            states.append(state_of(shard))
+        finally:
+            shard.close()
+    if len(states) == 1:
+        return states[0]
+    try:
+        entries = np.concatenate([one.entries for one in states])
+        return state_from(entries, model.digest, states[0].columns)
+    except CatalogError as error:
+        raise CatalogError(
+            f"the catalogs {', '.join(map(repr, catalog.locations))} are no shards of one: {error}"
+        ) from error

@@ -56,6 +56,12 @@ class ScanPlan:
         Items with less audio are left out by rule [>= 0].
     shard
         The part of the corpus to scan.
+    keep_fingerprints
+        Whether to keep the fingerprints of items, to match them again without audio; see `rescan`.
+    rescan_of
+        SHA-256 of the journal of the scan whose fingerprints are matched; None if audio is heard.
+    added_since
+        Digest of a state of the catalog: only tracks that it has gained since are looked for. None for all.
     resume
         Whether to go on with what `out` holds; a scan that was not begun yet is begun.
     """
@@ -77,6 +83,9 @@ class ScanPlan:
     limits: Limits = dataclasses.field(default_factory=Limits)
     min_seconds: float = 0.0
     shard: Shard = dataclasses.field(default_factory=Shard)
+    keep_fingerprints: bool = False
+    rescan_of: str | None = None
+    added_since: str | None = None
     resume: bool = False
 
 

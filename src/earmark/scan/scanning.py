@@ -1,14 +1,17 @@
 """The query path composed: a corpus is listed, listened to by workers, judged, and written down."""
 
+import collections
 import contextlib
 import dataclasses
+import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from earmark.corpus import ItemReader, list_corpus
+from earmark.catalog import STATE_FILE, write_state
+from earmark.corpus import Entry, ItemReader, list_container, list_parts
 from earmark.errors import ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.matching.odds import load_calibration
@@ -19,17 +22,27 @@ from earmark.scan.exemptions import Lists, exempt, named, read_lists
 from earmark.scan.folder import ScanFolder, check_out
 from earmark.scan.journal import JOURNAL_FILE, Header, Mark, differences, read_header
 from earmark.scan.judging import Judge, unheard
+from earmark.scan.kept import KeptWriter
 from earmark.scan.listening import Hearing
-from earmark.scan.opened import OpenedCatalog, open_shards
+from earmark.scan.opened import OpenedCatalog, open_shards, state_of_shards
 from earmark.scan.plan import ScanPlan, check_plan, shards_of
 from earmark.scan.procession import Engine, Procession, Settled
 from earmark.scan.rows import SCHEMA_VERSION, ItemRow
-from earmark.scan.shard import ShardedListing
+from earmark.scan.shard import Layout, ShardedListing, divides_by_file
 from earmark.scan.stopping import Stop
 from earmark.scan.summary import Summary, circumstances, iso, summarise
 from earmark.scan.tally import Tally
 
-__all__ = ["scan"]
+__all__ = [
+    "Listing",
+    "OnItem",
+    "Run",
+    "first_day",
+    "header_of",
+    "scan",
+    "tell_of_versions",
+    "write_all",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -74,21 +87,32 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     catalog = open_shards(shards_of(plan), model, plan.catalog_cache)
     registry = None if plan.registry is None else read_registry(plan.registry)
     decide(Recording(), registry, plan.use)  # likewise
-    list_corpus(str(plan.corpus), plan.reading)  # likewise
-    lists = read_lists(plan.allow, plan.ignore, _first_day(plan))
-    header = _header(plan, catalog, model, registry, lists)
-    with engine_of(plan, catalog, model) as engine, ScanFolder(plan.out, header) as folder:
-        changed = differences(folder.header.about["versions"], header.about["versions"])
-        if changed:
-            logger.warning(
-                "libraries changed since the scan was begun, results can differ in small things: %s", changed
-            )
-        run = _Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item)
+    list_parts(str(plan.corpus), plan.reading)  # likewise
+    lists = read_lists(plan.allow, plan.ignore, first_day(plan))
+    header = header_of(plan, catalog, model, registry, lists, by_file=_by_file(plan))
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(engine_of(plan, catalog, model))
+        folder = stack.enter_context(ScanFolder(plan.out, header))
+        tell_of_versions(folder, header)
+        kept = None
+        if plan.keep_fingerprints:
+            kept = KeptWriter(plan.out, model)
+            stack.callback(kept.close)
+            folder.before_chunk = kept.sync
+            write_state(plan.out / STATE_FILE, state_of_shards(catalog, model))
+        run = Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item, kept)
         run.replay()
-        return _write_all(run, folder, engine, stop or Stop())
+        return write_all(run, folder, engine, stop or Stop())
 
 
-def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> Summary:
+def tell_of_versions(folder: ScanFolder, header: Header) -> None:
+    """Warn if libraries are other ones than those that a scan was begun with."""
+    changed = differences(folder.header.about["versions"], header.about["versions"])
+    if changed:
+        logger.warning("libraries changed since the scan was begun, results can differ in small things: %s", changed)
+
+
+def write_all(run: "Run", folder: ScanFolder, engine: Engine, stop: Stop) -> Summary:
     """Scan what is left, and leave files behind that are true whatever happens."""
     run.write_summary(complete=False, stopped_by=None)
     stopped_by: str | None = "an error"
@@ -104,14 +128,16 @@ def _write_all(run: "_Run", folder: ScanFolder, engine: Engine, stop: Stop) -> S
     return summary
 
 
-def _first_day(plan: ScanPlan) -> date:
+def first_day(plan: ScanPlan) -> date:
     """Return the day on which a scan was begun: what has expired is asked on that day, however often it is resumed."""
     begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
     return datetime.now(UTC).date() if begun is None else datetime.fromisoformat(begun.started).date()
 
 
-def _header(plan: ScanPlan, catalog: OpenedCatalog, model: Model, registry: Registry | None, lists: Lists) -> Header:
-    """Return the header of a scan that starts now."""
+def header_of(
+    plan: ScanPlan, catalog: OpenedCatalog, model: Model, registry: Registry | None, lists: Lists, *, by_file: bool
+) -> Header:
+    """Return the header of a scan that starts now; `by_file` as for `ShardedListing`."""
     about = circumstances(plan, catalog, model, registry, lists)
     digests = {
         "earmark_version": about["earmark_version"],
@@ -122,11 +148,43 @@ def _header(plan: ScanPlan, catalog: OpenedCatalog, model: Model, registry: Regi
         "registry": None if registry is None else registry.digest,
         **{name: None if cases is None else [cases.digest, len(cases.expired)] for name, cases in named(lists)},
     }
-    return Header(started=iso(datetime.now(UTC)), plan={**digests, **about["options"]}, about=about)
+    options = {**about["options"], "by_file": by_file or None}
+    return Header(started=iso(datetime.now(UTC)), plan={**digests, **options}, about=about)
 
 
-class _Run:
-    """One run of a scan, from the replay of those before to the last chunk."""
+def _by_file(plan: ScanPlan) -> bool:
+    """Return whether shards divide by file, as they did when the scan was begun."""
+    begun = read_header(plan.out / JOURNAL_FILE) if plan.resume else None
+    if begun is not None:
+        return bool(begun.plan.get("by_file"))
+    return divides_by_file(str(plan.corpus), plan.reading, plan.shard)
+
+
+class Listing(Protocol):
+    """The entries of a corpus: a `ShardedListing`, or its like of what is no longer at hand."""
+
+    @property
+    def listed(self) -> int:
+        """Entries of the whole corpus, as far as it was gone through."""
+
+    @property
+    def sha256(self) -> str:
+        """Of their ids."""
+
+    @property
+    def layout(self) -> Layout:
+        """How they lie in it."""
+
+    def __iter__(self) -> Iterator[Entry]: ...
+
+    def __next__(self) -> Entry: ...
+
+    def exhaust(self) -> int:
+        """Go through what is left, and return how many entries there are in all."""
+
+
+class Run:
+    """One run of a scan, from the replay of those before to the last chunk; `rescan` has one of its own."""
 
     def __init__(
         self,
@@ -136,12 +194,14 @@ class _Run:
         lists: Lists,
         folder: ScanFolder,
         on_item: OnItem | None,
+        kept: KeptWriter | None = None,
     ) -> None:
+        self._kept = kept
         self._plan, self._judge, self._lists, self._folder, self._on_item = plan, judge, lists, folder, on_item
         # What is compared is as it was when the scan was begun; where things are, they may have been moved since.
         moved = {name: about[name] for name in ("corpus", "catalog", "registry")}
         self._header = dataclasses.replace(folder.header, about=folder.header.about | moved)
-        self._listing = ShardedListing(list_corpus(str(plan.corpus), plan.reading), plan.shard)
+        self._listing = self._listed()
         self._tally = Tally()
         self._start = time.monotonic()
 
@@ -156,17 +216,38 @@ class _Run:
 
         Of a scan that had come to its end, make sure that nothing was added since.
         """
-        with ItemReader() as reader:
-            for record, mark in self._folder.recorded():
-                changed = difference(next(self._listing, None), record.item, mark, reader)
-                if changed is not None:
-                    raise self._changed(changed)
-                self._tally.add(record)
+        if self._kept is None:
+            collections.deque(self._replayed(), maxlen=0)
+        else:
+            self._kept.go_on(self._replayed())
         finished = self._folder.finished
         if finished is not None:
             n_listed = self._listing.exhaust()
             if (n_listed, self._listing.sha256) != (finished.listed, finished.listing_sha256):
                 raise self._changed(f"it had {finished.listed:,} entries and has {n_listed:,}, or other ones")
+
+    def _replayed(self) -> Iterator[str]:
+        """Yield the ids of what earlier runs have completed."""
+        with ItemReader() as reader:
+            for record, mark in self._folder.recorded():
+                changed = self._difference(next(self._listing, None), record.item, mark, reader)
+                if changed is not None:
+                    raise self._changed(changed)
+                self._tally.add(record)
+                yield record.item.item
+
+    def _listed(self) -> "Listing":
+        """Return what there is to scan."""
+        return ShardedListing(
+            list_parts(str(self._plan.corpus), self._plan.reading),
+            functools.partial(list_container, options=self._plan.reading),
+            self._plan.shard,
+            by_file=bool(self._header.plan["by_file"]),
+        )
+
+    def _difference(self, entry: Entry | None, row: ItemRow, mark: Mark, reader: ItemReader) -> str | None:
+        """Return in words how an entry differs from what was recorded; None if it does not."""
+        return difference(entry, row, mark, reader)
 
     def go_on(self, engine: Engine, stop: Stop) -> bool:
         """Scan the rest, and return whether that came to its end."""
@@ -177,7 +258,12 @@ class _Run:
                 self._write(one)
             self._folder.complete_chunk(self.elapsed_s)
         if procession.is_over:
-            self._folder.finish(self.elapsed_s, listed=self._listing.listed, listing_sha256=self._listing.sha256)
+            self._folder.finish(
+                self.elapsed_s,
+                listed=self._listing.listed,
+                listing_sha256=self._listing.sha256,
+                layout=None if self._plan.shard.count == 1 else self._listing.layout,
+            )
         return procession.is_over
 
     def write_summary(self, *, complete: bool, stopped_by: str | None) -> Summary:
@@ -208,7 +294,10 @@ class _Run:
             modified_ns=one.modified_ns,
             decoded_s=record.decoded_s,
             problem=None if record.problem is None else record.problem.kind,
+            version=one.version,
         )
+        if self._kept is not None:
+            self._kept.append(one)
         self._folder.append(record, mark)
         self._tally.add(record)
         if self._on_item is not None:

@@ -1,15 +1,15 @@
-"""A part of a corpus that one of several scans takes: every N-th entry of the listing."""
+"""A part of a corpus that one of several scans takes: every N-th entry of the listing, or every N-th archive in it."""
 
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Self
 
-from earmark.corpus import Entry
+from earmark.corpus import Container, CorpusOptions, Entry, holds_containers
 from earmark.errors import ParameterError
 
-__all__ = ["ListingDigest", "Shard", "ShardedListing", "parse_shard"]
+__all__ = ["Layout", "ListingDigest", "Shard", "ShardedListing", "divides_by_file", "parse_shard"]
 
 _FORM = re.compile(r"([0-9]{1,9})/([0-9]{1,9})", re.ASCII)
 
@@ -79,37 +79,66 @@ class ListingDigest:
         return self._hash.hexdigest()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Layout:
+    """How the entries of a shard lie in the whole listing, for joining it with the others.
+
+    Attributes
+    ----------
+    runs
+        Of the whole corpus: how many entries come, one after the other, and then how many containers, and so on. Of
+        each kind the shards take turns.
+    sizes
+        How many entries there are in each container of this shard.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+    sizes: tuple[int, ...]
+
+
+def divides_by_file(location: str, options: CorpusOptions, shard: Shard) -> bool:
+    """Return whether archives and tables go to one shard or another as a whole: if there is one for each at least.
+
+    So none of them is opened by more than one scan. Of fewer, the entries are divided.
+    """
+    return shard.count > 1 and holds_containers(location, options, shard.count)
+
+
 class ShardedListing:
     """An iterator over the entries of one part, which takes note of the whole listing.
 
     Parameters
     ----------
-    entries
-        All of the corpus.
+    parts
+        Of the corpus, from `list_parts`.
+    opened
+        Lists a container.
     shard
         The part.
-
-    Attributes
-    ----------
-    listed
-        How many entries there were so far, those of other parts too.
+    by_file
+        Whether containers are divided as a whole, see `divides_by_file`; those of other shards stay closed.
     """
 
-    def __init__(self, entries: Iterator[Entry], shard: Shard) -> None:
-        self._entries, self._shard = entries, shard
+    def __init__(
+        self,
+        parts: Iterator[Entry | Container],
+        opened: Callable[[Container], Iterator[Entry]],
+        shard: Shard,
+        *,
+        by_file: bool = False,
+    ) -> None:
+        self._opened, self._shard, self._by_file = opened, shard, by_file
         self._digest = ListingDigest()
-        self.listed = 0
+        self._runs: list[tuple[int, int]] = []
+        self._sizes: list[int] = []
+        self._n_files = self._n_single = 0
+        self._entries = self._listed(parts)
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Entry:
-        while True:
-            entry = next(self._entries)
-            self._digest.add(entry.id)
-            position, self.listed = self.listed, self.listed + 1
-            if self._shard.has(position):
-                return entry
+        return next(self._entries)
 
     def exhaust(self) -> int:
         """Go through what is left, and return how many entries there are in all."""
@@ -118,6 +147,45 @@ class ShardedListing:
         return self.listed
 
     @property
+    def listed(self) -> int:
+        """How many entries there were so far, those of other parts too; containers divided as a whole count as one."""
+        return self._n_files + self._n_single
+
+    @property
     def sha256(self) -> str:
         """Of the ids of all entries so far, see `ListingDigest`."""
         return self._digest.sha256
+
+    @property
+    def layout(self) -> Layout:
+        """Of the entries so far."""
+        return Layout(runs=tuple(self._runs), sizes=tuple(self._sizes))
+
+    def _listed(self, parts: Iterator[Entry | Container]) -> Iterator[Entry]:
+        for part in parts:
+            if not isinstance(part, Container):
+                yield from self._single(part)
+            elif self._by_file:
+                yield from self._file(part)
+            else:
+                for entry in self._opened(part):
+                    yield from self._single(entry)
+
+    def _single(self, entry: Entry) -> Iterator[Entry]:
+        self._digest.add(entry.id)
+        position, self._n_single = self._n_single, self._n_single + 1
+        n, n_files = self._runs.pop() if self._runs and not self._runs[-1][1] else (0, 0)
+        self._runs.append((n + 1, n_files))
+        if self._shard.has(position):
+            yield entry
+
+    def _file(self, container: Container) -> Iterator[Entry]:
+        self._digest.add(container.id)
+        position, self._n_files = self._n_files, self._n_files + 1
+        n, n_files = self._runs.pop() if self._runs else (0, 0)
+        self._runs.append((n, n_files + 1))
+        if self._shard.has(position):
+            self._sizes.append(0)
+            for entry in self._opened(container):
+                self._sizes[-1] += 1
+                yield entry

@@ -205,6 +205,9 @@ def _options(plan: ScanPlan) -> dict[str, Any]:
         "product": use.product,
         "sufficient_share": None if use.sufficient_share is None else format_share(use.sufficient_share),
         "shard": None if plan.shard.count == 1 else str(plan.shard),
+        "keep_fingerprints": plan.keep_fingerprints or None,
+        "rescan_of": plan.rescan_of,
+        "added_since": plan.added_since,
     }
 
 

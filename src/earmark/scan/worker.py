@@ -9,7 +9,7 @@ from multiprocessing import parent_process
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from earmark.catalog import Catalog, open_catalog
+from earmark.catalog import Catalog, hide_known, open_catalog, read_state
 from earmark.errors import EarmarkError, ScanError
 from earmark.fingerprint import Model, load_model
 from earmark.scan.listening import Listener
@@ -35,6 +35,10 @@ class WorkerSetup:
         As for `Listener`.
     memory_bytes, max_bytes
         As in `Limits`.
+    keep
+        As for `Listener`.
+    since
+        File of a state: only tracks that the catalog has gained since are looked for. None for all.
     """
 
     catalogs: tuple[Path, ...]
@@ -45,6 +49,8 @@ class WorkerSetup:
     memory_bytes: int
     max_bytes: int
     whole_s: float | None = None
+    keep: bool = False
+    since: Path | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +100,10 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     try:
         model = load_model()
         catalogs = [_open_same(*each, model) for each in zip(setup.catalogs, setup.digests, strict=True)]
+        if setup.since is not None:
+            known = read_state(setup.since)
+            for catalog in catalogs:
+                hide_known(catalog, known)
         listener = Listener(
             catalogs,
             model,
@@ -102,6 +112,7 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
             whole_s=setup.whole_s,
             min_seconds=setup.min_seconds,
             max_bytes=setup.max_bytes,
+            keep=setup.keep,
             on_progress=_Reporter(connection),
         )
         limit_memory(setup.memory_bytes)

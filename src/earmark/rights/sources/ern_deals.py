@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Final
 
+from earmark.rights.grants import Grant
 from earmark.rights.kinds import GRANTS
 from earmark.rights.rows import BadCell, parse_cells
 from earmark.rights.sources.ern_elements import Element, attribute, text_of, texts_of
@@ -28,11 +29,14 @@ class Header:
         The sender's.
     sender, recipient : Party
         The two.
+    created_on : str
+        Day on which it was written, `YYYY-MM-DD`: deals take effect then at the earliest.
     """
 
     message_id: str
     sender: Party
     recipient: Party
+    created_on: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +90,9 @@ def grants_of(
             if withdrawn := _withdrawn(terms_element):
                 yield Notice(words=f"line {terms.line}: a deal with {withdrawn} gives no grant")
                 continue
+            if not _periods(terms_element, header.created_on):
+                yield Notice(words=f"line {terms.line}: a deal that had ended when it was sent gives no grant")
+                continue
             for ref in refs:
                 yield from _for_release(ref, terms, meanings, staging)
 
@@ -126,7 +133,10 @@ def _for_release(
         for name, meaning in meanings:
             for cells in _grants(terms, meaning, f"{ref}{suffix}/{terms.number}/{name}"):
                 fact, mistakes = parse_cells(cells | coverage, GRANTS, terms.line)
-                yield from mistakes if fact is None else (fact,)
+                if isinstance(fact, Grant):
+                    staging.add_grant(ref, fact.grant_id)
+                    yield fact
+                yield from mistakes
     if not n_covered:
         complaint = f"release {ref} has neither an ICPN nor a sound recording that can be named"
         yield BadCell(line=terms.line, column="DealReleaseReference", complaint=complaint)
@@ -160,9 +170,9 @@ def _grants(terms: _Terms, meaning: UseMeaning, place: str) -> Iterator[dict[str
     ]
     sender = header.sender.dpid or header.sender.name
     reference = [f"ERN message {header.message_id}", f"deal {terms.reference or terms.number}", *models]
-    periods = list(element.iterfind("{*}ValidityPeriod"))
-    wide = permission == "not_allowed"
-    for at_period, (start, end) in enumerate([_period(each, wide=wide) for each in periods] or [("", "")], 1):
+    # A refusal is read widely: from its own first day, and on days that it covers in part.
+    periods = _periods(element, "" if permission == "not_allowed" else header.created_on)
+    for at_period, (start, end) in enumerate(periods, 1):
         for at_channel, licensee in enumerate(licensees, 1):
             parts = [f"{sender}:{header.message_id}:{place}"]
             parts += [f"period{at_period}"] if len(periods) > 1 else []
@@ -194,6 +204,22 @@ def _permission(terms: Element, meaning: UseMeaning) -> tuple[str, str]:
     words += [f"at most {number} usages" for number in texts_of(terms, "NumberOfUsages")]
     constrained = words or meaning.permission == "constrained"
     return ("constrained" if constrained else "allowed"), "; ".join(words)
+
+
+def _periods(terms: Element, earliest: str) -> list[tuple[str, str]]:
+    """Return the first and last day of each validity: those from `earliest` on, all and wide if that is blank."""
+    found = [_period(each, wide=not earliest) for each in terms.iterfind("{*}ValidityPeriod")] or [("", "")]
+    kept = []
+    for start, end in found:
+        if not (_is_day(start) and _is_day(end)):
+            kept.append((start, end))  # to be complained of as it is
+        elif not end or end >= earliest:
+            kept.append((max(start, earliest), end))
+    return kept
+
+
+def _is_day(text: str) -> bool:
+    return not text or (len(text) == len("YYYY-MM-DD") and _moment(text) is not None)
 
 
 def _period(period: Element, *, wide: bool) -> tuple[str, str]:

@@ -20,7 +20,7 @@ Element = etree._Element
 # 381 and 383, which read the same here.
 _NAMESPACES: Final = "http://ddex.net/xml/ern/"
 _VERSIONS: Final = ("43", "431", "432", "38", "381", "382", "383")
-_ROOT: Final = "NewReleaseMessage"
+_ROOTS: Final = ("NewReleaseMessage", "PurgeReleaseMessage")
 
 # Elements below one entry of a list. An album of 1,000 tracks has some 10,000.
 _MAX_ELEMENTS: Final = 1_000_000
@@ -34,7 +34,7 @@ def elements_of(incoming: Incoming) -> Iterator[tuple[str, Element]]:
     Parameters
     ----------
     incoming : Incoming
-        An ERN NewReleaseMessage of version 4.3 or 3.8.2.
+        An ERN NewReleaseMessage or PurgeReleaseMessage of version 4.3 or 3.8.2.
 
     Yields
     ------
@@ -82,10 +82,10 @@ def _check_root(root: Element, incoming: Incoming) -> None:
         raise RegistryError(f"{incoming.path}: holds a document type declaration, which ERN messages have no use for")
     name = etree.QName(root)
     version = (name.namespace or "").removeprefix(_NAMESPACES).strip("/")
-    if name.localname != _ROOT or version not in _VERSIONS:
+    if name.localname not in _ROOTS or version not in _VERSIONS:
         raise RegistryError(
             f"{incoming.path}: the root is {name.localname} of namespace {name.namespace or 'none'}; expected a "
-            f"{_ROOT} of DDEX ERN 4.3 or 3.8.2 ({_NAMESPACES}43 or 382)"
+            f"{' or '.join(_ROOTS)} of DDEX ERN 4.3 or 3.8.2 ({_NAMESPACES}43 or 382)"
         )
 
 

@@ -1,8 +1,9 @@
 """The parts of a message that others refer to, kept on disk: a message may hold more of them than fit in memory."""
 
+import itertools
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,8 @@ CREATE TABLE resources (ref TEXT PRIMARY KEY, line INTEGER, cells TEXT, split IN
 CREATE TABLE releases (ref TEXT PRIMARY KEY, upc TEXT, grid TEXT, label TEXT);
 CREATE TABLE members (release TEXT, resource TEXT, PRIMARY KEY (resource, release)) WITHOUT ROWID;
 CREATE INDEX members_by_release ON members (release);
+CREATE TABLE keys (release TEXT, key TEXT, PRIMARY KEY (release, key)) WITHOUT ROWID;
+CREATE TABLE grants (release TEXT, grant_id TEXT, PRIMARY KEY (release, grant_id)) WITHOUT ROWID;
 """
 
 
@@ -85,8 +88,9 @@ class Staging:
         row = (resource.ref, resource.line, json.dumps(dict(resource.cells)), resource.split)
         return self._connection.execute("INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?)", row).rowcount == 1
 
-    def add_release(self, release: Release, resources: list[str]) -> None:
-        """Keep a release and what it holds."""
+    def add_release(self, release: Release, resources: list[str], keys: Iterable[str]) -> None:
+        """Keep a release, what it holds, and the identifiers by which other messages know it."""
+        self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?)", [(release.ref, key) for key in keys])
         row = (release.ref, release.upc, release.grid, release.label)
         self._connection.execute("INSERT OR REPLACE INTO releases VALUES (?, ?, ?, ?)", row)
         members = [(release.ref, resource) for resource in resources]
@@ -96,6 +100,17 @@ class Staging:
         """Return a release; None if the message has none of this reference."""
         row = self._connection.execute("SELECT ref, upc, grid, label FROM releases WHERE ref = ?", (ref,)).fetchone()
         return None if row is None else Release(ref=row[0], upc=row[1], grid=row[2], label=row[3])
+
+    def add_grant(self, release_ref: str, grant_id: str) -> None:
+        """Keep that a grant is on a release."""
+        self._connection.execute("INSERT OR IGNORE INTO grants VALUES (?, ?)", (release_ref, grant_id))
+
+    def news(self) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Yield the identifiers of each release that has any, and the grants on it."""
+        keys = self._connection.execute("SELECT release, key FROM keys ORDER BY release")
+        for ref, group in itertools.groupby(keys, key=lambda row: str(row[0])):
+            grants = self._connection.execute("SELECT grant_id FROM grants WHERE release = ?", (ref,)).fetchall()
+            yield tuple(key for _, key in group), tuple(grant_id for (grant_id,) in grants)
 
     def resources_of(self, release_ref: str, *, split: bool = False) -> Iterator[Resource]:
         """Yield the sound recordings of a release; or of them those whose rights are split."""

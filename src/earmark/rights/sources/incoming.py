@@ -1,8 +1,8 @@
-"""What a source is given, and what it gives: facts, mistakes, notices and the id of the message, as they are read."""
+"""What a source is given, and what it gives: facts, mistakes, notices and what a message is, as they are read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,7 +10,7 @@ from earmark.rights.kinds import Fact
 from earmark.rights.rows import BadCell
 from earmark.rights.use_types import UseMeaning
 
-__all__ = ["Incoming", "MessageId", "Notice", "Reader", "Statement"]
+__all__ = ["Incoming", "MessageId", "Notice", "Reader", "ReleaseNews", "Statement"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,18 +56,43 @@ class Notice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MessageId:
-    """The id that the sender gave a message.
+    """Which message a file is, and when it was written: of two on one release the later one holds.
 
     Parameters
     ----------
     text : str
-        As written.
+        The id that the sender gave it, as written.
+    sender : str
+        Who sent it: the DPID, or else the name, folded for comparison.
+    created : datetime.datetime
+        When it was written, in UTC.
+    day : datetime.date
+        The day of that: in the sender's time or in UTC, whichever is earlier.
     """
 
     text: str
+    sender: str
+    created: datetime
+    day: date
 
 
-Statement = Fact | BadCell | Notice | MessageId
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseNews:
+    """That a message says all there is to say of a release: what its sender said of it before has ended.
+
+    Parameters
+    ----------
+    keys : tuple of str
+        The release's identifiers, in a form in which they are compared.
+    grant_ids : tuple of str
+        The grants on it that the message gives.
+    """
+
+    keys: tuple[str, ...]
+    grant_ids: tuple[str, ...] = ()
+
+
+Statement = Fact | BadCell | Notice | MessageId | ReleaseNews
 
 Reader = Callable[[Incoming], Iterator[Statement]]
 """Yields what is in a file as it is read; raises RegistryError where the file as a whole cannot be used."""

@@ -1,0 +1,157 @@
+"""Revisions: tracks of other catalogs taken in, and tracks taken out, all at once or not at all."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import earmark
+from earmark.catalog.catalog import Catalog, check_model, check_path, open_catalog
+from earmark.catalog.manifest import MANIFEST, Manifest, SegmentEntry, read_manifest
+from earmark.catalog.segment import SegmentWriter
+from earmark.catalog.storage import check_unused, clear_leftovers, discard, replace_manifest, writer_lock
+from earmark.catalog.track import Sketch, TrackTags
+from earmark.catalog.vectors import Layout
+from earmark.errors import CatalogError
+from earmark.fingerprint import Model
+
+__all__ = ["Revision"]
+
+
+class Revision:
+    """A change of a catalog, or the making of one; a context manager that holds the right to write meanwhile.
+
+    Nobody sees anything of it before `commit`, and without one nothing is left.
+
+    Parameters
+    ----------
+    path : Path
+        The catalog; if there is none, it is made.
+    model : Model
+    layout : Layout or None
+        How vectors are arranged; None for the default.
+
+    Attributes
+    ----------
+    catalog : Catalog or None
+        As it is before; None if there is none.
+
+    Raises
+    ------
+    CatalogError
+        If there is something else at `path`, or it cannot be written.
+    CatalogLockedError
+        If another process is changing the catalog.
+    CatalogVersionError, ModelMismatchError, CatalogDamagedError
+        As for `open_catalog`.
+    """
+
+    def __init__(self, path: Path, model: Model, layout: Layout | None = None) -> None:
+        check_path(path)
+        self.catalog: Catalog | None = None
+        self._path, self._model, self._layout = path, model, layout or Layout()
+        self._segments: list[SegmentEntry] = []
+        self._removed: list[int] = []
+        self._writer: SegmentWriter | None = None
+        self._made = False
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack, _writing(self._path):
+            is_new = not (self._path / MANIFEST).exists()
+            if is_new:
+                self._made = not self._path.exists()
+                self._path.mkdir(exist_ok=True)
+                check_unused(self._path)  # before a lock file is put there
+            else:
+                check_model(self._path, read_manifest(self._path)[0].model_digest, self._model)
+            stack.enter_context(writer_lock(self._path))
+            stack.callback(self._tidy)
+            self._manifest = self._begun(is_new=is_new)
+            if not is_new:
+                self.catalog = open_catalog(self._path, self._model)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _writing(self._path):
+            self._stack.close()
+
+    def add(self, tags: TrackTags, sketch: Sketch) -> None:
+        """Add a track; that its id is not in the catalog, or goes, is up to the caller."""
+        with _writing(self._path):
+            if self._writer is not None and self._writer.n_patches + len(sketch.patches) > self._layout.max_patches:
+                self._finish_segment()
+            if self._writer is None:
+                names = [entry.name for entry in (*self._manifest.segments, *self._segments)]
+                name = f"{max(map(int, names), default=0) + 1:04d}"
+                self._writer = SegmentWriter(self._path, name, self._model, self._layout)
+            self._writer.add(tags, sketch)
+
+    def remove(self, number: int) -> None:
+        """Take a track out, by its number in `catalog`."""
+        self._removed.append(number)
+
+    def commit(self) -> None:
+        """Put all of it on the disk, then make it the catalog; without any change nothing happens."""
+        with _writing(self._path):
+            if self._writer is not None:
+                self._finish_segment()
+            if not (self._segments or self._removed):
+                return
+            segments = (*self._tombstoned(), *self._segments)
+            replace_manifest(self._path, dataclasses.replace(self._manifest, segments=segments))
+
+    def _begun(self, *, is_new: bool) -> Manifest:
+        """Return what there is, under the lock, with nothing that others left lying about."""
+        if not is_new:
+            manifest, _ = read_manifest(self._path)
+            clear_leftovers(self._path, manifest)
+            return manifest
+        if (self._path / MANIFEST).exists():
+            raise CatalogError(f"{self._path}: another process has made a catalog there meanwhile; try again")
+        check_unused(self._path)
+        clear_leftovers(self._path, None)
+        return Manifest(
+            written_by=f"earmark {earmark.__version__}",
+            config_digest=self._model.config.digest,
+            model_digest=self._model.digest,
+            segments=(),
+        )
+
+    def _finish_segment(self) -> None:
+        assert self._writer is not None
+        with self._writer as writer:
+            self._segments.append(writer.finish())
+        self._writer = None
+
+    def _tombstoned(self) -> list[SegmentEntry]:
+        entries, first = [], 0
+        gone = sorted(set(self._removed))
+        for entry in self._manifest.segments:
+            here = {number - first for number in gone if first <= number < first + entry.n_tracks}
+            entries.append(dataclasses.replace(entry, removed=tuple(sorted({*entry.removed, *here}))))
+            first += entry.n_tracks
+        return entries
+
+    def _tidy(self) -> None:
+        """Leave nothing that was not committed."""
+        if self.catalog is not None:
+            self.catalog.close()
+        if self._writer is not None:
+            self._writer.__exit__()
+        if (self._path / MANIFEST).exists():
+            clear_leftovers(self._path, read_manifest(self._path)[0])
+        else:
+            discard(self._path, made=self._made)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CatalogError(f"{path}: cannot be written: {error.strerror or error}") from error
