@@ -8,12 +8,12 @@ import pytest
 import soundfile
 
 from earmark.audio import stream
-from earmark.catalog import build_catalog, open_catalog
-from earmark.errors import ParameterError
+from earmark.catalog import STATE_FILE, build_catalog, open_catalog, read_state
+from earmark.errors import CatalogError, ParameterError
 from earmark.fingerprint import fingerprint, load_model
 from earmark.matching import Matcher
 from earmark.report import read_summary
-from earmark.scan import ScanPlan, scan
+from earmark.scan import RescanPlan, ScanPlan, rescan, scan
 from earmark.scan.catalog_shard import Merger, Search
 from earmark.scan.listening import Hearing, Problem
 from earmark.scan.shard_hearings import merge_hearings
@@ -185,3 +185,29 @@ def test_shards_that_are_none(corpus, shards, tmp_path):
         scan(plan(corpus, tmp_path / "out", catalog=()))
     with pytest.raises(ParameterError, match="are the same one"):
         scan(plan(corpus, tmp_path / "out", catalog=(shards[0], shards[0])))
+
+
+def test_what_was_kept_is_matched_again_with_shards(corpus, shards, tmp_path):
+    fast = {"effort": "fast"}
+    scan(plan(corpus, tmp_path / "first", catalog=shards[0], keep_fingerprints=True, **fast))
+    scan(plan(corpus, tmp_path / "both", catalog=shards, keep_fingerprints=True, **fast))
+    again = {"scan": tmp_path / "first", "catalog": shards, "registry": registry(), "use": USE, "jobs": 1}
+    rescan(RescanPlan(out=tmp_path / "again", **again))
+    for name in ("matches.jsonl", "items.jsonl"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "both" / name).read_bytes()
+    since = read_state(tmp_path / "first" / STATE_FILE)
+    rescan(RescanPlan(out=tmp_path / "news", added_since=since, **again))
+    assert {row["track_id"] for row in rows(tmp_path / "both" / "matches.jsonl")} == {
+        "azum",
+        "azum-again",
+        "chaos",
+        "die-gewalt",
+    }
+    assert {row["track_id"] for row in rows(tmp_path / "news" / "matches.jsonl")} == {"azum", "die-gewalt"}
+    assert read_state(tmp_path / "again" / STATE_FILE).digest == read_state(tmp_path / "both" / STATE_FILE).digest
+
+
+def test_shards_that_share_an_id_have_no_state(corpus, shards, tmp_path):
+    other = catalog_of(("chaos",), tmp_path / "other")
+    with pytest.raises(CatalogError, match="are no shards of one: a track id comes twice"):
+        scan(plan(corpus, tmp_path / "out", catalog=(shards[0], other), keep_fingerprints=True))

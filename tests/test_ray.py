@@ -17,6 +17,7 @@ from earmark.errors import ScanError
 from earmark.ray import match_rows, scan_dataset
 from earmark.report import read_items, read_matches
 from earmark.scan import Limits, ScanPlan, Stop, scan
+from earmark.scan.kept import FINGERPRINTS_FILE
 from earmark.scan.ray_listener import NodeSetup, RayListener, signature
 from earmark.scan.worker import WorkerSetup
 
@@ -28,7 +29,7 @@ ray = pytest.importorskip("ray")
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]  # of Ray's own there are many
 
-ROW_FILES = ("items.jsonl", "matches.jsonl")
+ROW_FILES = ("items.jsonl", "matches.jsonl", FINGERPRINTS_FILE)
 
 
 @contextlib.contextmanager
@@ -45,14 +46,13 @@ def cluster_of_two_nodes():
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory):
+def nodes():
     """The cluster; its second node is gone when the test that removes it has run, which comes last."""
-    before = os.environ.get("RAY_AUTH_MODE")
-    os.environ["RAY_AUTH_MODE"] = "disabled"  # no token is to be left in the home of whoever tests
-    with cluster_of_two_nodes() as both:
-        yield both
-    if before is None:
-        del os.environ["RAY_AUTH_MODE"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_MODE", "disabled")  # no token is to be left in the home of whoever tests
+        patch.setenv("RAY_worker_niceness", "0")  # Ray's own is 15: beside other work, actors would not come to start
+        with cluster_of_two_nodes() as both:
+            yield both
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def corpus(tmp_path_factory):
 
 def plan(corpus, out, **changes):
     options = {"catalog": small_catalog(), "registry": registry(), "use": USE, "jobs": 2, "effort": "fast"}
-    return ScanPlan(corpus=corpus, out=out, **(options | changes))
+    return ScanPlan(corpus=corpus, out=out, keep_fingerprints=True, **(options | changes))
 
 
 @pytest.fixture(scope="module")
@@ -116,23 +116,20 @@ def test_rows_are_those_of_a_local_scan_when_it_is_stopped_and_resumed_and_an_ac
 ):
     cluster, _ = nodes
     on_ray = {"engine": "ray", "address": cluster.address}
-    stop, seen, killed = Stop(), [], []
+    stop, killed = Stop(), []
 
-    def on_item(row, size_bytes):
-        seen.append(row.item)
-        if len(seen) == 1:
+    def kill(row, size_bytes):
+        if not killed:
             killed.append(actors()[0])
             os.kill(killed[0], signal.SIGKILL)
-        if len(seen) == 4:
-            stop.ask("test")
 
-    with caplog.at_level(logging.WARNING):
-        summary = scan(plan(corpus, tmp_path / "out", **on_ray), stop=stop, on_item=on_item)
+    summary = scan(plan(corpus, tmp_path / "out", **on_ray), stop=stop, on_item=lambda *_: stop.ask("test"))
     assert not summary.complete
-    assert "a Ray worker was lost" in caplog.text
     wait_until_none_is_left()
-    summary = scan(plan(corpus, tmp_path / "out", resume=True, **on_ray))
+    with caplog.at_level(logging.WARNING):
+        summary = scan(plan(corpus, tmp_path / "out", resume=True, **on_ray), on_item=kill)
     assert summary.complete
+    assert "a Ray worker was lost" in caplog.text
     assert summary.options == scan(plan(corpus, reference, resume=True)).options
     check_same(tmp_path / "out", reference)
     wait_until_none_is_left()

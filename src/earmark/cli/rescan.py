@@ -15,7 +15,14 @@ __all__ = ["rescan"]
 
 @click.command()
 @click.argument("scan_dir", type=click.Path(path_type=Path))
-@click.option("--catalog", required=True, type=click.Path(path_type=Path), help="Catalog folder to look for.")
+@click.option(
+    "--catalog",
+    "catalogs",
+    required=True,
+    multiple=True,
+    metavar="PATH|URL",
+    help="Catalog folder to look for; several are shards of one catalog.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(
     "--added-since",
@@ -54,7 +61,7 @@ def rescan(
     ctx: click.Context,
     *,
     scan_dir: Path,
-    catalog: Path,
+    catalogs: tuple[str, ...],
     out: Path,
     since: Path | None,
     identity: Path | None,
@@ -95,7 +102,7 @@ def rescan(
     identities = [] if identity is None else read_identities(identity)
     plan = RescanPlan(
         scan=scan_dir,
-        catalog=catalog,
+        catalog=catalogs,
         out=out,
         registry=registry,
         allow=allow,

@@ -90,16 +90,17 @@ def scan(plan: ScanPlan, *, stop: Stop | None = None, on_item: OnItem | None = N
     list_parts(str(plan.corpus), plan.reading)  # likewise
     lists = read_lists(plan.allow, plan.ignore, first_day(plan))
     header = header_of(plan, catalog, model, registry, lists, by_file=_by_file(plan))
+    state = state_of_shards(catalog, model) if plan.keep_fingerprints else None
     with contextlib.ExitStack() as stack:
         engine = stack.enter_context(engine_of(plan, catalog, model))
         folder = stack.enter_context(ScanFolder(plan.out, header))
         tell_of_versions(folder, header)
         kept = None
-        if plan.keep_fingerprints:
+        if state is not None:
             kept = KeptWriter(plan.out, model)
             stack.callback(kept.close)
             folder.before_chunk = kept.sync
-            write_state(plan.out / STATE_FILE, state_of_shards(catalog, model))
+            write_state(plan.out / STATE_FILE, state)
         run = Run(plan, header.about, Judge(registry, plan.use), lists, folder, on_item, kept)
         run.replay()
         return write_all(run, folder, engine, stop or Stop())
