@@ -22,7 +22,7 @@ from earmark.scan.shard import ShardedListing
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, registry, rows, run_earmark, small_catalog
-from .test_cli import invoke, logging_as_before  # noqa: F401 - a fixture
+from .test_cli import invoke
 from .test_scan import write_hours_of_silence
 from .test_scan_interrupt import wait_until
 from .test_scan_report import ITEM, match

@@ -24,7 +24,7 @@ from earmark.scan.journal import read_header
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, items_of, registry, rows, run_earmark, small_catalog
-from .test_cli import invoke, logging_as_before  # noqa: F401 - a fixture
+from .test_cli import invoke
 from .test_scan import write_hours_of_silence
 from .test_scan_isolation import worker_that_reads
 from .test_scan_resume import ROW_FILES, bytes_written, check_same, plan, scan_until_killed, stop_after
