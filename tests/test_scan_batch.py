@@ -262,6 +262,9 @@ def test_a_scan_from_a_file_of_options(one_item):
         "as_of": "2026-11-01",
         "product": None,
         "sufficient_share": None,
+        "keep_fingerprints": None,
+        "rescan_of": None,
+        "added_since": None,
         "shard": None,
     }
     assert run_earmark("scan", "--config", one_item / "scan.toml").returncode == 1  # resume = true
