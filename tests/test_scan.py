@@ -229,6 +229,9 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
         "as_of": "2026-11-01",
         "product": None,
         "sufficient_share": None,
+        "keep_fingerprints": None,
+        "rescan_of": None,
+        "added_since": None,
         "shard": None,
     }
     assert written["registry"] == {"path": str(registry()), "sha256": read_registry(registry()).digest}

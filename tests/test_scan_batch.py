@@ -22,7 +22,7 @@ from earmark.scan.shard import ShardedListing
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, registry, rows, run_earmark, small_catalog
-from .test_cli import invoke, logging_as_before  # noqa: F401 - a fixture
+from .test_cli import invoke
 from .test_scan import write_hours_of_silence
 from .test_scan_interrupt import wait_until
 from .test_scan_report import ITEM, match
@@ -262,6 +262,9 @@ def test_a_scan_from_a_file_of_options(one_item):
         "as_of": "2026-11-01",
         "product": None,
         "sufficient_share": None,
+        "keep_fingerprints": None,
+        "rescan_of": None,
+        "added_since": None,
         "shard": None,
     }
     assert run_earmark("scan", "--config", one_item / "scan.toml").returncode == 1  # resume = true

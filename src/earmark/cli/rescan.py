@@ -118,7 +118,7 @@ def rescan(
     progress = scan_progress(scan_dir, wanted=not ctx.obj["quiet"], total=kept_bytes(scan_dir))
     with stop_on_signals() as stop, logged(out), progress as on_item:
         summary = run_rescan(plan, stop=stop, on_item=on_item)
-    if summary.complete:
-        write_parquet(out)
+        if summary.complete:
+            write_parquet(out)
     print_result(stdout_console(), summary, out)
     ctx.exit(exit_code(summary, fail_on))
