@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ __all__ = ["connected"]
 
 logger = logging.getLogger(__name__)
 
+_REACHED_S = 10.0  # Ray itself tries for minutes
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}  # a scan tells nobody about itself
 
 
@@ -42,14 +44,28 @@ def connected(address: str | None) -> Iterator[Any]:
         return
     with _signals_kept(), _environment(_QUIET):
         try:
+            _reach(os.environ.get("RAY_ADDRESS") if address is None else address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.WARNING, include_dashboard=False)
-        except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
+        except (RuntimeError, ValueError, OSError, OverflowError) as error:
             place = "a Ray cluster on this machine" if address in (None, "local") else f"the Ray cluster {address!r}"
             raise ScanError(f"{place} cannot be used: {' '.join(str(error).split())}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str | None) -> None:
+    """Make sure that something listens at an address, if it is "host:port".
+
+    Raises
+    ------
+    OSError
+        If nothing does.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if host and "/" not in host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHED_S).close()
 
 
 @contextlib.contextmanager
