@@ -76,7 +76,7 @@ def main():
         build_catalog(root / "catalog", [MUSIC], model=load_model(), jobs=1)
         (root / "corpus").mkdir()
         for n in range(options.copies):
-            for path in sorted(MUSIC.iterdir()):
+            for path in sorted(MUSIC.glob("*.opus")):
                 shutil.copy(path, root / "corpus" / f"{n:03}-{path.name}")
         common = {"corpus": root / "corpus", "catalog": root / "catalog", "effort": options.effort, "jobs": 2}
         rows = {

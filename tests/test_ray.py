@@ -201,21 +201,36 @@ def test_a_node_with_another_version_is_refused(nodes, corpus, tmp_path, monkeyp
         scan(plan(corpus, tmp_path / "out", engine="ray", address=cluster.address))
 
 
-def test_a_node_that_is_lost_costs_nothing(nodes, corpus, reference, tmp_path, caplog):
+def test_a_node_that_is_lost_costs_nothing(nodes, tmp_path, caplog):
     """The last of the tests with this cluster."""
     cluster, second = nodes
-    seen = []
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    soundfile.write(corpus / "a.wav", excerpt("chaos"), 16000)
+    soundfile.write(corpus / "z.wav", excerpt("azum"), 16000)
+    long = [corpus / f"long-{n}.wav" for n in range(3)]
+    for path in long:
+        write_hours_of_silence(path, hours=1)
+    scan(plan(corpus, tmp_path / "local"))
+    removed = threading.Event()
 
-    def on_item(row, size_bytes):
-        seen.append(row.item)
-        if len(seen) == 2:
-            cluster.remove_node(second, allow_graceful=False)
+    def remove():
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if len({pid for path in long for pid in workers_that_read(path)}) == 2:  # on each node one of them
+                cluster.remove_node(second, allow_graceful=False)
+                removed.set()
+                return
+            time.sleep(0.01)
 
+    remover = threading.Thread(target=remove)
+    remover.start()
     with caplog.at_level(logging.WARNING):
-        on_ray = {"engine": "ray", "address": cluster.address}
-        summary = scan(plan(corpus, tmp_path / "out", **on_ray), on_item=on_item)
+        summary = scan(plan(corpus, tmp_path / "out", engine="ray", address=cluster.address))
+    remover.join()
+    assert removed.is_set()
     assert summary.complete
-    check_same(tmp_path / "out", reference)
+    check_same(tmp_path / "out", tmp_path / "local")
     assert "a Ray worker was lost" in caplog.text
 
 
