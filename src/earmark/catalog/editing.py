@@ -51,9 +51,7 @@ def remove_tracks(path: Path, track_ids: Iterable[str]) -> int:
             for entry in manifest.segments:
                 with contextlib.closing(open_track_table(path, entry)) as table:
                     found = {
-                        track_id: number
-                        for track_id, number in table.numbers(missing).items()
-                        if number not in entry.removed
+                        track_id: number for track_id, number in table.numbers(missing) if number not in entry.removed
                     }
                 removed = tuple(sorted({*entry.removed, *found.values()}))
                 segments.append(dataclasses.replace(entry, removed=removed))

@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.manifest import BLOCKS, SEGMENTS, TRACKS, VECTORS, WORDS, FileEntry, SegmentEntry
+from earmark.catalog.manifest import BLOCKS, SEGMENTS, TRACKS, VECTORS, WORDS, FileEntry, SegmentEntry, tracks_file
 from earmark.catalog.peak_words import WordsReader, WordsWriter
+from earmark.catalog.recordings import find_recordings
 from earmark.catalog.storage import describe_file, sync
 from earmark.catalog.track import Sketch, Track, TrackTags
 from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
@@ -60,8 +61,8 @@ class SegmentWriter:
         self._words.close()
         shutil.rmtree(self._directory, ignore_errors=True)  # finished, it goes by another name
 
-    def add(self, tags: TrackTags, sketch: Sketch) -> None:
-        """Add a track."""
+    def add(self, tags: TrackTags, sketch: Sketch, source_sha256: bytes | None = None) -> None:
+        """Add a track; one whose sketch is a `reference` is a further id of the recording of that content."""
         row = TrackRow(
             tags=tags,
             n_samples=sketch.n_samples,
@@ -70,10 +71,12 @@ class SegmentWriter:
             n_words=len(sketch.words),
             first_patch=self.n_patches,
             n_patches=len(sketch.patches),
+            source_sha256=source_sha256,
         )
         self._words.append(sketch.words)
         self._rows.append(row)
-        self._patches.append(sketch.patches)
+        if len(sketch.patches):
+            self._patches.append(sketch.patches)
         self.n_patches += len(sketch.patches)
 
     def finish(self) -> SegmentEntry:
@@ -114,8 +117,8 @@ class Segment:
 
     Attributes
     ----------
-    is_live : np.ndarray [shape=(n_tracks,), dtype=bool]
-        False for removed tracks.
+    is_live, is_heard : np.ndarray [shape=(n_tracks,), dtype=bool]
+        See `Recordings`.
 
     Raises
     ------
@@ -126,11 +129,11 @@ class Segment:
     def __init__(self, catalog: Path, entry: SegmentEntry, model: Model) -> None:
         directory = catalog / SEGMENTS / entry.name
         for name in (VECTORS, WORDS, BLOCKS, TRACKS):
-            _check_size(directory / name, entry.files[name])
+            _check_size(directory / _file(name, entry), entry.files[name])
         for name in (VECTORS, TRACKS):
-            _check_digest(directory / name, entry.files[name])
+            _check_digest(directory / _file(name, entry), entry.files[name])
         self._path, self._entry = directory, entry
-        self._table = TrackTable(directory)
+        self._table = TrackTable(directory, tracks_file(entry))
         self._spans = self._table.spans()
         self._check_spans()
         with _readable(directory):
@@ -146,8 +149,8 @@ class Segment:
             n_lists=entry.n_lists,
             n_probes=entry.n_probes,
         )
-        self.is_live = np.ones(entry.n_tracks, np.bool_)
-        self.is_live[list(entry.removed)] = False
+        self._recordings = find_recordings(entry, self._table, self._spans)
+        self.is_live, self.is_heard = self._recordings.is_live, self._recordings.is_heard
         self._live_bits = self._bits() if entry.removed else None
 
     @property
@@ -172,12 +175,13 @@ class Segment:
         Returns
         -------
         tuple of np.ndarray [each shape=(n, min(k, n_vectors))]
-            Rows of the track table, patch positions in the track, inner products; -1, -1, 0 where there are fewer.
+            Rows of the track table, of each recording the first that is not removed; patch positions in the track;
+            inner products. -1, -1, 0 where there are fewer.
         """
         numbers, products = self._vectors.search(queries, k, self._live_bits)
         rows = np.searchsorted(self._spans.first_patch, numbers, side="right") - 1
         positions = np.where(numbers < 0, -1, numbers - self._spans.first_patch[rows])
-        return np.where(numbers < 0, -1, rows), positions, products
+        return np.where(numbers < 0, -1, self._recordings.face[rows]), positions, products
 
     def track(self, row: int) -> Track:
         """Return a row of the track table [0 <= row < n_tracks]."""
@@ -193,25 +197,52 @@ class Segment:
 
     def words(self, row: int) -> NDArray[np.uint64]:
         """Return a track's peak bitmap, a view of the map."""
+        row = int(self._recordings.owner[row])
         start = int(self._spans.first_word[row])
         return self._words.view(start, start + int(self._spans.n_words[row]))
 
+    def rows(self) -> Iterator[TrackRow]:
+        """Yield every row of the track table, in order."""
+        return self._table.rows()
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, see `earmark.catalog.codes`."""
+        return self._vectors.codes()
+
+    def patch_span(self, row: int) -> slice:
+        """Return which of the segment's patches are a track's."""
+        row = int(self._recordings.owner[row])
+        start = int(self._spans.first_patch[row])
+        return slice(start, start + int(self._spans.n_patches[row]))
+
+    def owner(self, row: int) -> int:
+        """Return the row that has the words and patches of a row: itself, or for a further id another."""
+        return int(self._recordings.owner[row])
+
     def _check_spans(self) -> None:
         spans, entry = self._spans, self._entry
+        is_further = (spans.n_words == 0) & (spans.n_patches == 0)
         for first, count, total in (
             (spans.first_word, spans.n_words, entry.n_words),
             (spans.first_patch, spans.n_patches, entry.n_patches),
         ):
             ends = np.cumsum(count)
             starts = np.concatenate([[0], ends[:-1]])
-            if len(count) != entry.n_tracks or (count <= 0).any() or (first != starts).any() or ends[-1:] != [total]:
-                raise CatalogDamagedError(f"{self._path / TRACKS}: damaged: its tracks do not fit the segment")
+            if (
+                len(count) != entry.n_tracks
+                or ((count <= 0) != is_further).any()
+                or (first != starts).any()
+                or ends[-1:] != [total]
+            ):
+                raise CatalogDamagedError(
+                    f"{self._path / tracks_file(entry)}: damaged: its tracks do not fit the segment"
+                )
         if entry.files[WORDS].n_bytes != 8 * entry.n_words:
             raise CatalogDamagedError(f"{self._path / WORDS}: damaged: expected {entry.n_words} words")
 
     def _bits(self) -> NDArray[np.uint8]:
-        """Return a bit for each patch, least first: whether its track is not removed."""
-        return np.packbits(np.repeat(self.is_live, self._spans.n_patches), bitorder="little")
+        """Return a bit for each patch, least first: whether it may be found."""
+        return np.packbits(np.repeat(self.is_heard, self._spans.n_patches), bitorder="little")
 
 
 def open_track_table(catalog: Path, entry: SegmentEntry) -> TrackTable:
@@ -222,10 +253,14 @@ def open_track_table(catalog: Path, entry: SegmentEntry) -> TrackTable:
     CatalogDamagedError
         If it is not as it was written.
     """
-    path = catalog / SEGMENTS / entry.name / TRACKS
+    path = catalog / SEGMENTS / entry.name / tracks_file(entry)
     _check_size(path, entry.files[TRACKS])
     _check_digest(path, entry.files[TRACKS])
-    return TrackTable(path.parent)
+    return TrackTable(path.parent, path.name)
+
+
+def _file(name: str, entry: SegmentEntry) -> str:
+    return tracks_file(entry) if name == TRACKS else name
 
 
 @contextlib.contextmanager

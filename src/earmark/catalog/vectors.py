@@ -14,6 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from earmark.catalog.codes import indexed_codes
 from earmark.catalog.manifest import VECTORS
 from earmark.errors import CatalogDamagedError, CatalogError
 from earmark.fingerprint import Model
@@ -138,6 +139,10 @@ class VectorIndex:
         found = (type(self._index), self._index.d, self._index.ntotal, getattr(self._index, "nlist", 0))
         if found != expected or self._index.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise CatalogDamagedError(f"{self._path}: damaged: expected index {expected}, found {found}")
+
+    def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return the codes of all patches, see `indexed_codes`."""
+        return indexed_codes(self._index, self._n_patches)
 
     def search(
         self, queries: NDArray[np.float32], k: int, live: NDArray[np.uint8] | None
