@@ -4,14 +4,14 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import earmark
 from earmark.catalog.catalog import check_model, check_path
 from earmark.catalog.indexing import Indexing
-from earmark.catalog.manifest import MANIFEST, Manifest, read_manifest
+from earmark.catalog.manifest import MANIFEST, read_manifest
 from earmark.catalog.metadata import read_metadata
+from earmark.catalog.new_catalog import check_absent, empty_manifest, new_directory
 from earmark.catalog.report import BuildReport, Progress
 from earmark.catalog.sources import Listing, list_sources
-from earmark.catalog.storage import check_unused, clear_leftovers, discard, writer_lock
+from earmark.catalog.storage import clear_leftovers, discard, writer_lock
 from earmark.catalog.vectors import Layout
 from earmark.errors import CatalogError, ParameterError
 from earmark.fingerprint import Model
@@ -74,33 +74,20 @@ def build_catalog(
     """
     _check_jobs(jobs)
     check_path(path)
-    _check_absent(path)
+    check_absent(path)  # before a long look at the sources
     listing = _list(path, sources, metadata)
-    with _writing(path):
-        made = not path.exists()
-        path.mkdir(exist_ok=True)
-        check_unused(path)  # before a lock file is put there
-        with writer_lock(path):
-            _check_absent(path)
-            check_unused(path)
-            clear_leftovers(path, None)
-            empty = Manifest(
-                written_by=f"earmark {earmark.__version__}",
-                config_digest=model.config.digest,
-                model_digest=model.digest,
-                segments=(),
-            )
-            is_empty = True
-            try:
-                with Indexing(path, empty, model, layout or Layout()) as indexing:
-                    try:
-                        return indexing.run(listing, jobs, on_progress)
-                    finally:
-                        is_empty = indexing.is_empty
-            except BaseException:
-                if is_empty and not (path / MANIFEST).exists():
-                    discard(path, made=made)
-                raise
+    with new_directory(path) as made:
+        is_empty = True
+        try:
+            with Indexing(path, empty_manifest(model), model, layout or Layout()) as indexing:
+                try:
+                    return indexing.run(listing, jobs, on_progress)
+                finally:
+                    is_empty = indexing.is_empty
+        except BaseException:
+            if is_empty and not (path / MANIFEST).exists():
+                discard(path, made=made)
+            raise
 
 
 def add_tracks(
@@ -158,11 +145,6 @@ def add_tracks(
 
 def _list(path: Path, sources: Sequence[Path], metadata: Path | None) -> Listing:
     return list_sources(sources, read_metadata(metadata) if metadata is not None else None, path)
-
-
-def _check_absent(path: Path) -> None:
-    if (path / MANIFEST).exists():
-        raise CatalogError(f"{path}: is a catalog already; 'earmark catalog add' adds to it")
 
 
 def _check_jobs(jobs: int) -> None:

@@ -181,6 +181,15 @@ class TrackTable:
         """Return the digest of the fingerprint of every track."""
         return [content for (content,) in self._query("SELECT content FROM tracks ORDER BY number")]
 
+    def track_ids(self) -> list[str]:
+        """Return the id of every track."""
+        return [track_id for (track_id,) in self._query("SELECT track_id FROM tracks ORDER BY number")]
+
+    def n_stored_twice(self) -> int:
+        """Return how many rows have words and patches of their own though another row has the same ones."""
+        counts = self._query("SELECT count(*) - count(DISTINCT content) FROM tracks WHERE n_patches > 0")
+        return int(counts[0][0])
+
     def is_sound(self) -> bool:
         """Return whether SQLite finds the file consistent in itself; reads all of it."""
         return self._query("PRAGMA integrity_check") == [("ok",)]
