@@ -1,19 +1,19 @@
 """Making a catalog out of audio, and adding to it."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from earmark.catalog.catalog import check_model, check_path
+from earmark.catalog.change import changing
 from earmark.catalog.indexing import Indexing
 from earmark.catalog.manifest import MANIFEST, read_manifest
 from earmark.catalog.metadata import read_metadata
 from earmark.catalog.new_catalog import check_absent, empty_manifest, new_directory
 from earmark.catalog.report import BuildReport, Progress
 from earmark.catalog.sources import Listing, list_sources
-from earmark.catalog.storage import clear_leftovers, discard, writer_lock
+from earmark.catalog.storage import discard
 from earmark.catalog.vectors import Layout
-from earmark.errors import CatalogError, ParameterError
+from earmark.errors import ParameterError
 from earmark.fingerprint import Model
 
 __all__ = ["add_tracks", "build_catalog"]
@@ -136,11 +136,8 @@ def add_tracks(
     check_path(path)
     check_model(path, read_manifest(path)[0].model_digest, model)
     listing = _list(path, sources, metadata)
-    with _writing(path), writer_lock(path):
-        manifest, _ = read_manifest(path)
-        clear_leftovers(path, manifest)
-        with Indexing(path, manifest, model, layout or Layout()) as indexing:
-            return indexing.run(listing, jobs, on_progress)
+    with changing(path) as manifest, Indexing(path, manifest, model, layout or Layout()) as indexing:
+        return indexing.run(listing, jobs, on_progress)
 
 
 def _list(path: Path, sources: Sequence[Path], metadata: Path | None) -> Listing:
@@ -150,11 +147,3 @@ def _list(path: Path, sources: Sequence[Path], metadata: Path | None) -> Listing
 def _check_jobs(jobs: int) -> None:
     if jobs < 1:
         raise ParameterError(f"jobs must be at least 1, got {jobs}")
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be written: {error}") from error

@@ -5,15 +5,15 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
-from earmark.catalog.catalog import check_model, check_path
+from earmark.catalog.catalog import check_model
+from earmark.catalog.change import changing
 from earmark.catalog.harvest import Shelf, recordings, repeated_contents
-from earmark.catalog.manifest import Manifest, SegmentEntry, read_manifest
+from earmark.catalog.manifest import Manifest, SegmentEntry
 from earmark.catalog.report import Progress
 from earmark.catalog.segment import open_track_table
 from earmark.catalog.segment_series import SegmentSeries
-from earmark.catalog.storage import clear_leftovers, free_name, replace_manifest, writer_lock
+from earmark.catalog.storage import free_name, replace_manifest
 from earmark.catalog.vectors import Layout
-from earmark.errors import CatalogError
 from earmark.fingerprint import Model
 
 __all__ = ["Compaction", "compact_catalog"]
@@ -79,26 +79,16 @@ def compact_catalog(
     CatalogLockedError
         If another process is changing the catalog.
     """
-    check_path(path)
-    check_model(path, read_manifest(path)[0].model_digest, model)
     layout = layout or Layout()
-    try:
-        with writer_lock(path):
-            manifest, _ = read_manifest(path)
-            clear_leftovers(path, manifest)
-            chosen = _chosen(path, manifest, layout, everything=everything)
-            new: tuple[SegmentEntry, ...] = ()
-            if chosen:
-                new = _rewritten(path, manifest, chosen, model, layout, on_progress)
-                names = {entry.name for entry in chosen}
-                kept = tuple(entry for entry in manifest.segments if entry.name not in names)
-                after = dataclasses.replace(manifest, segments=(*kept, *new))
-                replace_manifest(path, after)
-                clear_leftovers(path, after)
-            else:
-                after = manifest
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be written: {error}") from error
+    with changing(path) as manifest:
+        check_model(path, manifest.model_digest, model)
+        after, chosen = manifest, _chosen(path, manifest, layout, everything=everything)
+        if chosen:
+            new = _rewritten(path, manifest, chosen, model, layout, on_progress)
+            names = {entry.name for entry in chosen}
+            kept = tuple(entry for entry in manifest.segments if entry.name not in names)
+            after = dataclasses.replace(manifest, segments=(*kept, *new))
+            replace_manifest(path, after)
     return Compaction(
         n_segments_before=len(manifest.segments),
         n_segments_after=len(after.segments),

@@ -6,15 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from earmark.catalog.catalog import check_path
-from earmark.catalog.manifest import read_manifest
+from earmark.catalog.change import changing
 from earmark.catalog.metadata import KNOWN_COLUMNS, Metadata, MetadataRow, read_corrections
-from earmark.catalog.storage import clear_leftovers, replace_manifest, writer_lock
+from earmark.catalog.storage import replace_manifest
 from earmark.catalog.table_edition import read_rows, write_edition
 from earmark.catalog.track import TrackTags
 from earmark.catalog.track_list import COMPUTED_COLUMNS
 from earmark.catalog.track_table import TrackRow
-from earmark.errors import CatalogError
 
 __all__ = ["Correction", "update_tracks"]
 
@@ -69,24 +67,15 @@ def update_tracks(path: Path, metadata: Path, *, clear_empty: bool = False) -> C
     MetadataError
         If the metadata file has a bad row.
     """
-    check_path(path)
-    read_manifest(path)  # so that no lock file is put where there is no catalog
     job = _Job(read_corrections(metadata), clear_empty=clear_empty)
-    try:
-        with writer_lock(path):
-            manifest, _ = read_manifest(path)
-            clear_leftovers(path, manifest)
-            segments = []
-            for entry in manifest.segments:
-                removed, before = set(entry.removed), read_rows(path, entry)
-                after = [row if number in removed else job.corrected(row) for number, row in enumerate(before)]
-                segments.append(entry if after == before else write_edition(path, entry, after))
-            if job.n_changed:
-                after_all = dataclasses.replace(manifest, segments=tuple(segments))
-                replace_manifest(path, after_all)
-                clear_leftovers(path, after_all)
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be written: {error}") from error
+    with changing(path) as manifest:
+        segments = []
+        for entry in manifest.segments:
+            removed, before = set(entry.removed), read_rows(path, entry)
+            after = [row if number in removed else job.corrected(row) for number, row in enumerate(before)]
+            segments.append(entry if after == before else write_edition(path, entry, after))
+        if job.n_changed:
+            replace_manifest(path, dataclasses.replace(manifest, segments=tuple(segments)))
     return Correction(n_changed=job.n_changed, n_same=job.n_same, unknown=tuple(job.unknown()))
 
 

@@ -16,7 +16,7 @@ from earmark.catalog.report import BuildReport, NothingIndexedError, Progress
 from earmark.catalog.segment_series import SegmentSeries
 from earmark.catalog.sources import Listing, Source, known_tags, track_id_of
 from earmark.catalog.spool import SpooledTrack
-from earmark.catalog.storage import clear_leftovers, free_name, replace_manifest
+from earmark.catalog.storage import free_name, replace_manifest
 from earmark.catalog.table_edition import FurtherId, further_rows, read_rows, write_edition
 from earmark.catalog.track import Sketch, reference
 from earmark.catalog.unfinished import Unfinished
@@ -242,7 +242,6 @@ class Indexing:
         manifest = dataclasses.replace(self._manifest, segments=tuple(segments))
         replace_manifest(self._path, manifest)
         self._unfinished.delete()
-        clear_leftovers(self._path, manifest)  # track tables before their further ids
         return report
 
     def _with_further(self, entry: SegmentEntry) -> SegmentEntry:

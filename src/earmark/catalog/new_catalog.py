@@ -7,7 +7,7 @@ from pathlib import Path
 
 import earmark
 from earmark.catalog.catalog import check_path
-from earmark.catalog.manifest import MANIFEST, UNFINISHED, Manifest
+from earmark.catalog.manifest import MANIFEST, UNFINISHED, Manifest, read_manifest
 from earmark.catalog.segment_series import SegmentSeries
 from earmark.catalog.storage import check_unused, clear_leftovers, discard, replace_manifest, writer_lock
 from earmark.catalog.vectors import Layout
@@ -58,6 +58,8 @@ def new_directory(path: Path) -> Iterator[bool]:
             check_unused(path)
             clear_leftovers(path, None)
             yield made
+            if (path / MANIFEST).exists():
+                clear_leftovers(path, read_manifest(path)[0])
     except OSError as error:
         raise CatalogError(f"{path}: cannot be written: {error}") from error
 
