@@ -31,7 +31,7 @@ from .synthetic_catalog import MODEL, sketch, write_catalog
 OPERATIONS = ("build", "add", "remove", "update", "compact")
 # Of kills: a few in every run of the tests, and two hundred and more in a long one.
 FEW = {"build": 2, "add": 2, "remove": 6, "update": 4, "compact": 6}
-MANY = {"build": 40, "add": 40, "remove": 60, "update": 40, "compact": 60}
+MANY = {"build": 25, "add": 25, "remove": 60, "update": 40, "compact": 60}
 NEW_CSV = "track_id,title\nt0,New\nt3,New\nt4,New\n"
 
 
