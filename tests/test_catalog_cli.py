@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from earmark.catalog import open_catalog
 from earmark.cli import main
-from earmark.cli.catalog import catalog
+from earmark.cli.catalog import catalog as catalog_group
 
 from .encoded import MUSIC
 from .synthetic_catalog import MODEL, sketch, write_catalog
@@ -110,7 +110,7 @@ def test_a_damaged_catalog_exits_with_2(path):
     assert out.stderr.startswith(f"earmark: error: {table}: damaged: ")
 
 
-@pytest.mark.parametrize("command", [name for name in catalog.list_commands(None) if name != "merge"])
+@pytest.mark.parametrize("command", [name for name in catalog_group.list_commands(None) if name != "merge"])
 def test_help_has_an_example(command):
     assert f"Example:\n    earmark catalog {command} my.catalog" in _run(command, "--help").stdout
 

@@ -65,9 +65,9 @@ def test_it_is_sound_and_can_be_changed(catalog, model, tmp_path):
     remove_tracks(catalog, ["paniq-contemplation"])
     compact_catalog(catalog, model=model)
     assert [(one.track_id, one.title) for one in list_tracks(catalog)] == [
-        ("again", "Corrected"),
         ("cameron-d-toxification", None),
         ("ellinas-pulse-remix", None),
+        ("again", "Corrected"),
         ("michel-ave-maria", "Ave"),
     ]
     assert check_catalog(catalog, model=model).damage == ()

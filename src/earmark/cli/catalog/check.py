@@ -66,6 +66,8 @@ def _offer(path: Path, found: CatalogCheck, model: Model) -> str:
         n_sound = count_sound_tracks(path, model=model)
     except CatalogError as error:
         return f"nothing can be saved: {displayed(str(error))}"
+    if not n_sound:
+        return "nothing can be saved"
     return (
         f"{n_sound:,} of {counted(found.n_tracks, 'track')} can be saved: "
         f"earmark catalog check {displayed(str(path))} --salvage OUT"
