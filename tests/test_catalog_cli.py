@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from earmark.catalog import open_catalog
 from earmark.cli import main
+from earmark.cli.catalog import catalog as catalog_group
 
 from .encoded import MUSIC
 from .synthetic_catalog import MODEL, sketch, write_catalog
@@ -109,9 +110,58 @@ def test_a_damaged_catalog_exits_with_2(path):
     assert out.stderr.startswith(f"earmark: error: {table}: damaged: ")
 
 
-@pytest.mark.parametrize("command", ["build", "add", "remove", "info"])
+@pytest.mark.parametrize(
+    "command", [name for name in catalog_group.list_commands(None) if name not in ("merge", "unpack")]
+)
 def test_help_has_an_example(command):
     assert f"Example:\n    earmark catalog {command} my.catalog" in _run(command, "--help").stdout
+
+
+def test_the_life_of_a_catalog(path, tmp_path):
+    (tmp_path / "new.csv").write_text("track_id,title,label\na,New,M\nnix,,\n")
+    out = _run("update", path, "--metadata", tmp_path / "new.csv")
+    assert out.exit_code == 4
+    assert out.stdout == f"1 track corrected in {path}; 0 were so already, 1 row without a track\n"
+    assert out.stderr == f"earmark: error: no such track: {tmp_path}/new.csv:3: nix\n"
+    assert _run("list", path, "--label", "m").stdout == "a\t0:20\t\tNew\tM\n"
+    listed = [json.loads(line) for line in _run("list", path, "--json").stdout.splitlines()]
+    assert [(one["track_id"], one["label"], one["extra"]) for one in listed] == [
+        ("a", "M", {"upc": "1"}),
+        ("b", "L", {"upc": "1"}),
+    ]
+    out = _run("export", path, tmp_path / "t.csv")
+    assert (out.exit_code, out.stdout) == (0, f"2 tracks of {path} in {tmp_path}/t.csv\n")
+    assert (tmp_path / "t.csv").read_text().startswith("track_id,isrc,title,artist,label,rightsholder,path,duration_s,")
+    assert _run("export", path, tmp_path / "t.txt").exit_code == 2
+    _run("remove", path, "b")
+    out = _run("compact", path)
+    assert out.exit_code == 0
+    assert out.stdout.startswith(f"{path}: 1 segment, ")
+    assert out.stdout.endswith("; 1 written anew\n")
+    out = _run("merge", tmp_path / "m", path, path)
+    assert (out.exit_code, out.stdout) == (
+        0,
+        f"1 track, 1 recording, in {tmp_path}/m; 1 came again, 0 left out\n",
+    )
+
+
+def test_check_and_salvage(path, tmp_path):
+    out = _run("check", path)
+    assert out.exit_code == 0
+    assert out.stdout.startswith(f"{path}: sound; 2 tracks in 1 segment, ")
+    with (path / "segments/0001/words.u64").open("ab") as file:
+        file.write(b"more")
+    out = _run("check", path, "--jobs", "2")
+    assert out.exit_code == 1
+    assert out.stdout.startswith(f"damaged: {path}/segments/0001/words.u64: ")
+    assert out.stdout.endswith(f"2 of 2 tracks can be saved: earmark catalog check {path} --salvage OUT\n")
+    out = _run("check", path, "--salvage", tmp_path / "saved")
+    assert out.exit_code == 1
+    assert out.stdout.endswith(f"2 tracks saved to {tmp_path}/saved, 0 lost\n")
+    assert _run("check", tmp_path / "saved").exit_code == 0
+    (path / "segments/0001/vectors.lists").unlink()
+    out = _run("check", path)
+    assert "nothing can be saved" in out.stdout
 
 
 def test_a_bar_on_a_terminal_and_results_on_stdout(tmp_path):

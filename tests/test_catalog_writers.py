@@ -20,6 +20,8 @@ from earmark.errors import CatalogError, CatalogLockedError
 from .encoded import MUSIC
 from .synthetic_catalog import MODEL, sketch, write_catalog
 
+MANIFESTS = ["manifest.copy.json", "manifest.json"]
+
 # Makes or extends a catalog, tells the ids of its workers after the first track, and then waits to be killed.
 _WRITER = """
 import multiprocessing, sys, time
@@ -86,9 +88,16 @@ def test_a_killed_add_leaves_the_old_catalog(path):
     assert [one.name for one in (path / "segments").iterdir()] == ["0001"]
 
 
-def test_an_interrupted_build_leaves_nothing_at_all(tmp_path):
-    _stop_in_the_middle(signal.SIGINT, "build", tmp_path / "c", *MUSIC[:3])
-    assert not (tmp_path / "c").exists()
+def test_an_interrupted_build_leaves_what_it_has_done(tmp_path):
+    path = tmp_path / "c"
+    _stop_in_the_middle(signal.SIGINT, "build", path, *MUSIC[:3])
+    assert not list((path / "segments").iterdir())
+    with pytest.raises(
+        CatalogError, match=r"no catalog.* unfinished build, which the same 'earmark catalog build' goes"
+    ):
+        open_catalog(path, MODEL)
+    report = build_catalog(path, MUSIC[:3], model=MODEL, jobs=1)
+    assert (report.n_indexed, report.n_resumed) == (3, 1)
 
 
 def test_every_state_that_a_crash_can_leave_is_the_old_catalog(path):
@@ -101,7 +110,7 @@ def test_every_state_that_a_crash_can_leave_is_the_old_catalog(path):
     assert catalog_info(path) == before
     with writer_lock(path):
         clear_leftovers(path, read_manifest(path)[0])
-    assert sorted(one.name for one in path.iterdir()) == ["lock", "manifest.json", "segments"]
+    assert sorted(one.name for one in path.iterdir()) == ["lock", *MANIFESTS, "segments"]
     assert [one.name for one in (path / "segments").iterdir()] == ["0001"]
     assert catalog_info(path) == before
     assert open_catalog(path, MODEL).n_tracks == 2
@@ -130,12 +139,13 @@ def test_a_lock_on_a_file_that_was_taken_away_does_not_count(path):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_build_that_fails_while_it_writes_leaves_nothing(tmp_path):
+def test_a_build_that_fails_before_it_has_done_anything_leaves_nothing(tmp_path):
     def fail(progress):
         raise RuntimeError(f"after {progress.n_done}")
 
+    (tmp_path / "text.mp3").write_text("no audio")
     with pytest.raises(RuntimeError, match="after 1"):
-        build_catalog(tmp_path / "c", MUSIC[:1], model=MODEL, jobs=1, on_progress=fail)
+        build_catalog(tmp_path / "c", [tmp_path / "text.mp3"], model=MODEL, jobs=1, on_progress=fail)
     assert not (tmp_path / "c").exists()
 
 

@@ -191,7 +191,7 @@ def test_commands_that_are_wrong_would_not_pass(line, error):
 
 def test_the_tour_shows_every_command():
     shown = {tuple(word for word in words.values[0] if word.isalpha())[:2] for words in EARMARK_COMMANDS}
-    for name in ("build", "add", "remove", "info"):
+    for name in ("build", "add", "update", "remove", "info"):
         assert ("catalog", name) in shown
     for name in ("import", "template", "check", "export"):
         assert ("license", name) in shown

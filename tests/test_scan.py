@@ -237,7 +237,7 @@ def test_the_summary_says_what_was_done_with_what(scans, corpus):
     assert written["registry"] == {"path": str(registry()), "sha256": read_registry(registry()).digest}
     assert written["catalog"]["digest"] == catalog.digest
     assert written["catalog"]["tracks"] == 4
-    assert written["catalog"]["hours"] == pytest.approx(4 * 35 / 3600, abs=1e-4)
+    assert written["catalog"]["hours"] == pytest.approx(3 * 35 / 3600, abs=1e-4)  # one of them has two ids
     assert written["model_digest"] == load_model().digest
     assert written["items"] == {
         "unmatched": 0,

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.gathered import Gathered, worth_gathering
 from earmark.catalog.lists import Queries
-from earmark.catalog.manifest import read_manifest
+from earmark.catalog.manifest import Manifest
 from earmark.catalog.segment import Segment
+from earmark.catalog.snapshot import read_snapshot
 from earmark.catalog.track import Track
 from earmark.errors import CatalogError, ModelMismatchError, ParameterError
 from earmark.fingerprint import Model
@@ -22,7 +23,8 @@ __all__ = ["Catalog", "check_model", "check_path", "open_catalog"]
 class Catalog:
     """A snapshot of a catalog, as it was when it was opened; made by `open_catalog`.
 
-    Tracks are numbered over all segments, removed ones included; these never come out of a search. The files are
+    Tracks are numbered over all segments, removed ones included; these never come out of a search. A recording that is
+    in the catalog under several ids comes out under the first, and `same_audio` gives the others. The files are
     mapped into memory, so processes that open the same catalog share one copy. Not to be sent to other processes:
     each opens its own.
 
@@ -38,14 +40,12 @@ class Catalog:
     n_numbers : int
         Tracks, removed ones included: track numbers are below this.
     duration_s : float
-        Seconds of the tracks that are not removed.
+        Seconds of audio that a search looks through; a recording under several ids counts once.
     """
 
-    def __init__(self, path: Path, model: Model) -> None:
-        check_path(path)
-        manifest, self.digest = read_manifest(path)
+    def __init__(self, path: Path, model: Model, manifest: Manifest, digest: str) -> None:
         check_model(path, manifest.model_digest, model)
-        self.path, self.model_digest = path, manifest.model_digest
+        self.path, self.model_digest, self.digest = path, manifest.model_digest, digest
         self._model = model
         self._segments: list[Segment] = []
         self._first_number: list[int] = []
@@ -56,7 +56,7 @@ class Catalog:
             self._first_number.append(self.n_numbers)
             self.n_numbers += segment.n_tracks
             self.n_tracks += int(segment.is_live.sum())
-            n_samples += int(segment.n_samples[segment.is_live].sum())
+            n_samples += int(segment.n_samples[segment.is_heard].sum())
         self.duration_s = n_samples / SAMPLE_RATE
         self._gathered: Gathered | None = None
         self._together = frozenset(worth_gathering(self._segments))
@@ -195,7 +195,7 @@ class Catalog:
         """Return the best `k` of all segments, or as many as there are."""
         parts = []
         for i, (first, segment) in enumerate(zip(self._first_number, self._segments, strict=True)):
-            if i not in self._together and segment.is_live.any():
+            if i not in self._together and segment.is_heard.any():
                 rows, positions, products = segment.search(queries, k)
                 parts.append((np.where(rows < 0, -1, rows + first), positions, products))
         if self._together:
@@ -237,7 +237,8 @@ def open_catalog(path: Path, model: Model) -> Catalog:
     CatalogDamagedError
         If it is not as it was written.
     """
-    return Catalog(path, model)
+    check_path(path)
+    return read_snapshot(path, lambda manifest, digest: Catalog(path, model, manifest, digest))
 
 
 def check_model(path: Path, model_digest: str, model: Model) -> None:

@@ -5,10 +5,9 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from earmark.catalog.catalog import check_path
-from earmark.catalog.manifest import read_manifest
+from earmark.catalog.change import changing
 from earmark.catalog.segment import open_track_table
-from earmark.catalog.storage import clear_leftovers, replace_manifest, writer_lock
+from earmark.catalog.storage import replace_manifest
 from earmark.errors import CatalogError
 
 __all__ = ["remove_tracks"]
@@ -39,31 +38,21 @@ def remove_tracks(path: Path, track_ids: Iterable[str]) -> int:
     CatalogLockedError
         If another process is changing the catalog.
     """
-    check_path(path)
     missing = dict.fromkeys(track_ids)
     n_removed = len(missing)
-    read_manifest(path)  # so that no lock file is put where there is no catalog
-    try:
-        with writer_lock(path):
-            manifest, _ = read_manifest(path)
-            clear_leftovers(path, manifest)
-            segments = []
-            for entry in manifest.segments:
-                with contextlib.closing(open_track_table(path, entry)) as table:
-                    found = {
-                        track_id: number
-                        for track_id, number in table.numbers(missing).items()
-                        if number not in entry.removed
-                    }
-                removed = tuple(sorted({*entry.removed, *found.values()}))
-                segments.append(dataclasses.replace(entry, removed=removed))
-                missing = {track_id: None for track_id in missing if track_id not in found}
-            if missing:
-                shown = ", ".join(repr(track_id) for track_id in list(missing)[:_IDS_SHOWN])
-                more = f" and {len(missing) - _IDS_SHOWN} more" if len(missing) > _IDS_SHOWN else ""
-                raise CatalogError(f"{path}: not in the catalog: {shown}{more}; nothing was removed")
-            if n_removed:
-                replace_manifest(path, dataclasses.replace(manifest, segments=tuple(segments)))
-    except OSError as error:
-        raise CatalogError(f"{path}: cannot be written: {error}") from error
+    with changing(path) as manifest:
+        segments = []
+        for entry in manifest.segments:
+            with contextlib.closing(open_track_table(path, entry)) as table:
+                gone = frozenset(entry.removed)
+                found = {track_id: number for track_id, number in table.numbers(missing) if number not in gone}
+            removed = tuple(sorted({*entry.removed, *found.values()}))
+            segments.append(dataclasses.replace(entry, removed=removed))
+            missing = {track_id: None for track_id in missing if track_id not in found}
+        if missing:
+            shown = ", ".join(repr(track_id) for track_id in list(missing)[:_IDS_SHOWN])
+            more = f" and {len(missing) - _IDS_SHOWN} more" if len(missing) > _IDS_SHOWN else ""
+            raise CatalogError(f"{path}: not in the catalog: {shown}{more}; nothing was removed")
+        if n_removed:
+            replace_manifest(path, dataclasses.replace(manifest, segments=tuple(segments)))
     return n_removed

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import logging
 import multiprocessing
 import os
@@ -105,42 +106,65 @@ def sketch(fingerprint: Fingerprint, model: Model) -> Sketch:
     return Sketch(n_samples=fingerprint.n_samples, words=words, patches=patches, content=content.digest())
 
 
-def hear_all(paths: Iterable[Path], model: Model, jobs: int) -> Generator[Heard]:
+def hear_all(paths: Iterable[Path | None], model: Model, jobs: int) -> Generator[Heard | None]:
     """Hear many recordings at once and yield what became of each, in their order.
 
     Parameters
     ----------
-    paths : iterable of Path
+    paths : iterable of Path or None
+        Taken as processes come free, not at once. None holds a place in the order, of something not to be heard.
     model : Model
     jobs : int
         Processes, >= 1. They are spawned, not forked.
 
     Yields
     ------
-    Heard
+    Heard or None
+        None for None.
 
     Raises
     ------
     CatalogError
         If no process can be started.
     """
-    waiting = collections.deque(paths)
-    while waiting:
-        running: collections.deque[tuple[Path, Future[Heard]]] = collections.deque()
+    waiting = _Queue(paths)
+    while waiting.has_more():
+        running: collections.deque[tuple[Path, Future[Heard]] | None] = collections.deque()
         try:
             with _Pool(jobs, model) as pool:
                 pool.check()
-                while waiting or running:
-                    while waiting and len(running) < _AHEAD * jobs:
-                        running.append((waiting[0], pool.submit(waiting[0])))
-                        waiting.popleft()  # only now: a broken pool takes nothing
-                    heard = _result(*running[0])
+                while running or waiting.has_more():
+                    while len(running) < _AHEAD * jobs and waiting.has_more():
+                        path = waiting.first
+                        running.append(None if path is None else (path, pool.submit(path)))
+                        waiting.take()  # only now: a broken pool takes nothing
+                    heard = None if running[0] is None else _result(*running[0])
                     running.popleft()
                     yield heard
         except BrokenProcessPool:
             # One of those running was the cause; which one is found out by hearing each by itself.
-            for path, future in running:
-                yield _hear_alone(path, future, model)
+            for place in running:
+                yield None if place is None else _hear_alone(*place, model)
+
+
+class _Queue:
+    """Paths that are looked at before they are taken."""
+
+    def __init__(self, paths: Iterable[Path | None]) -> None:
+        self._paths = iter(paths)
+        self._ahead: list[Path | None] = []
+
+    @property
+    def first(self) -> Path | None:
+        return self._ahead[0]
+
+    def has_more(self) -> bool:
+        if not self._ahead:
+            self._ahead.extend(itertools.islice(self._paths, 1))
+        return bool(self._ahead)
+
+    def take(self) -> None:
+        self._ahead.clear()
 
 
 def _hear_alone(path: Path, future: Future[Heard], model: Model) -> Heard:

@@ -5,12 +5,12 @@ import contextlib
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.catalog import check_path
-from earmark.catalog.manifest import MANIFEST, SegmentEntry, read_manifest
+from earmark.catalog.manifest import MANIFEST, Manifest, SegmentEntry
+from earmark.catalog.recordings import find_recordings
 from earmark.catalog.segment import open_track_table
+from earmark.catalog.snapshot import read_snapshot
 
 __all__ = ["CatalogInfo", "SegmentInfo", "catalog_info"]
 
@@ -53,12 +53,14 @@ class CatalogInfo:
     written_by : str
     n_tracks, n_removed : int
         Tracks that can be found, and tracks that were removed.
+    n_recordings : int
+        Recordings that can be found: tracks of the same audio are one.
     duration_s : float
-        Seconds of the tracks that can be found.
+        Seconds of these recordings.
     n_bytes : int
-        On disk, all files.
+        On disk, all files that belong to it.
     n_bytes_per_hour : float
-        Of audio on disk, removed tracks included; 0 if there is none.
+        Of audio on disk, removed recordings included; 0 if there is none.
     segments : tuple of SegmentInfo
     labels : tuple of (str or None, int)
         Tracks that can be found, by label, most first.
@@ -71,6 +73,7 @@ class CatalogInfo:
     written_by: str
     n_tracks: int
     n_removed: int
+    n_recordings: int
     duration_s: float
     n_bytes: int
     n_bytes_per_hour: float
@@ -97,19 +100,22 @@ def catalog_info(path: Path) -> CatalogInfo:
         As for `open_catalog`; only the manifest and the track tables are looked at.
     """
     check_path(path)
-    manifest, digest = read_manifest(path)
+    return read_snapshot(path, lambda manifest, digest: _info(path, manifest, digest))
+
+
+def _info(path: Path, manifest: Manifest, digest: str) -> CatalogInfo:
     labels: collections.Counter[str | None] = collections.Counter()
-    live_samples = all_samples = 0
+    heard_samples = all_samples = n_recordings = 0
     for entry in manifest.segments:
-        is_live = np.ones(entry.n_tracks, np.bool_)
-        is_live[list(entry.removed)] = False
         with contextlib.closing(open_track_table(path, entry)) as table:
-            n_samples = table.spans().n_samples
-            labels.update(label for label, live in zip(table.labels(), is_live, strict=True) if live)
-        live_samples += int(n_samples[is_live].sum())
-        all_samples += int(n_samples.sum())
+            spans = table.spans()
+            found = find_recordings(entry, table, spans)
+            labels.update(label for label, live in zip(table.labels(), found.is_live, strict=True) if live)
+        n_recordings += int(found.is_heard.sum())
+        heard_samples += int(spans.n_samples[found.is_heard].sum())
+        all_samples += int(spans.n_samples[spans.n_patches > 0].sum())
     segments = tuple(_segment(entry) for entry in manifest.segments)
-    n_bytes = (path / MANIFEST).stat().st_size + sum(segment.n_bytes for segment in segments)
+    n_bytes = 2 * (path / MANIFEST).stat().st_size + sum(segment.n_bytes for segment in segments)
     return CatalogInfo(
         path=path,
         format_version=manifest.version,
@@ -118,7 +124,8 @@ def catalog_info(path: Path) -> CatalogInfo:
         written_by=manifest.written_by,
         n_tracks=sum(segment.n_tracks for segment in segments),
         n_removed=sum(segment.n_removed for segment in segments),
-        duration_s=live_samples / SAMPLE_RATE,
+        n_recordings=n_recordings,
+        duration_s=heard_samples / SAMPLE_RATE,
         n_bytes=n_bytes,
         n_bytes_per_hour=n_bytes / (all_samples / SAMPLE_RATE / 3600) if all_samples else 0.0,
         segments=segments,

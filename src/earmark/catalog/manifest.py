@@ -15,9 +15,11 @@ __all__ = [
     "FORMAT_VERSION",
     "LISTS",
     "MANIFEST",
+    "MANIFEST_COPY",
     "SEGMENTS",
     "TABLE",
     "TRACKS",
+    "UNFINISHED",
     "VECTORS_V1",
     "WORDS",
     "FileEntry",
@@ -25,6 +27,7 @@ __all__ = [
     "SegmentEntry",
     "read_manifest",
     "render_manifest",
+    "tracks_file",
 ]
 
 FORMAT_VERSION: Final = 2
@@ -37,6 +40,10 @@ VECTORS_V1: Final = "vectors.faiss"
 WORDS: Final = "words.u64"
 BLOCKS: Final = "words.crc32"
 TRACKS: Final = "tracks.sqlite"
+# The same bytes again, so that the loss of one file does not cost the catalog.
+MANIFEST_COPY: Final = "manifest.copy.json"
+# What a build or add has done so far; see `Unfinished`.
+UNFINISHED: Final = "unfinished"
 
 _KIND: Final = "earmark-catalog"
 _SEGMENT_NAME: Final = re.compile(r"[0-9]{4,9}")
@@ -72,6 +79,8 @@ class SegmentEntry:
     files : mapping of str to FileEntry
     removed : tuple of int
         Tombstones: rows of the track table, ascending.
+    edition : int
+        Which version of the track table counts: it is replaced whole when tracks are corrected or get further ids.
     """
 
     name: str
@@ -83,6 +92,7 @@ class SegmentEntry:
     n_probes: int
     files: Mapping[str, FileEntry]
     removed: tuple[int, ...] = ()
+    edition: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,20 +118,37 @@ class Manifest:
     version: int = FORMAT_VERSION
 
 
+def tracks_file(entry: SegmentEntry) -> str:
+    """Return the name of the track table's file that counts; in `entry.files` it goes by `TRACKS` whatever its edition.
+
+    Examples
+    --------
+    >>> counts = dict(n_tracks=1, n_patches=1, n_vectors=1, n_words=1, n_lists=1, n_probes=1)
+    >>> entry = SegmentEntry(name="0001", files={}, **counts)
+    >>> tracks_file(entry), tracks_file(dataclasses.replace(entry, edition=3))
+    ('tracks.sqlite', 'tracks.3.sqlite')
+    """
+    return TRACKS if entry.edition == 1 else f"tracks.{entry.edition}.sqlite"
+
+
 def render_manifest(manifest: Manifest) -> bytes:
     """Return the bytes of `manifest.json`: kind and version first, last the SHA-256 of all that is before it."""
     newest = dataclasses.replace(manifest, version=FORMAT_VERSION)
     document = {"kind": _KIND, "version": FORMAT_VERSION, **dataclasses.asdict(newest)}
+    for segment in document["segments"]:
+        segment["files"] = dict(sorted(segment["files"].items()))
     return _dump({**document, "sha256": _checksum(document)})
 
 
-def read_manifest(catalog: Path) -> tuple[Manifest, str]:
+def read_manifest(catalog: Path, name: str = MANIFEST) -> tuple[Manifest, str]:
     """Read a catalog's manifest.
 
     Parameters
     ----------
     catalog : Path
         The catalog's directory.
+    name : str
+        The file in it: `MANIFEST`, or another one of that form.
 
     Returns
     -------
@@ -137,13 +164,11 @@ def read_manifest(catalog: Path) -> tuple[Manifest, str]:
     CatalogDamagedError
         If the manifest is not as it was written.
     """
-    path = catalog / MANIFEST
+    path = catalog / name
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        raise CatalogError(
-            f"{catalog}: no catalog: there is no {MANIFEST} in it; expected a directory made by 'earmark catalog build'"
-        ) from None
+        raise CatalogError(f"{catalog}: no catalog: there is no {name} in it; {_what_to_do(catalog)}") from None
     except (OSError, ValueError) as error:
         raise CatalogError(f"{path}: cannot be read: {error}") from error
     document = _parse(data, path)
@@ -155,6 +180,12 @@ def read_manifest(catalog: Path) -> tuple[Manifest, str]:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CatalogDamagedError(f"{path}: damaged: {error!r}") from error
     return manifest, hashlib.sha256(data).hexdigest()
+
+
+def _what_to_do(catalog: Path) -> str:
+    if (catalog / UNFINISHED).is_dir():
+        return "it is an unfinished build, which the same 'earmark catalog build' goes on with"
+    return "expected a directory made by 'earmark catalog build'"
 
 
 def _parse(data: bytes, path: Path) -> dict[str, Any]:
@@ -206,7 +237,11 @@ def _segment(document: Mapping[str, Any]) -> SegmentEntry:
         raise ValueError("a segment with nothing in it, or nothing to be looked into")
     if sorted(set(removed)) != list(removed) or (removed and removed[-1] >= counts["n_tracks"]):
         raise ValueError("tombstones out of order or range")
-    return SegmentEntry(name=_matched(_SEGMENT_NAME, document["name"]), files=files, removed=removed, **counts)
+    edition = _count(document.get("edition", 1))
+    if not edition:
+        raise ValueError("editions count from 1")
+    name = _matched(_SEGMENT_NAME, document["name"])
+    return SegmentEntry(name=name, files=files, removed=removed, edition=edition, **counts)
 
 
 _COUNTS: Final = ("n_tracks", "n_patches", "n_vectors", "n_words", "n_lists", "n_probes")

@@ -12,9 +12,9 @@ from earmark.catalog.track import TrackTags
 from earmark.corpus import encode_item_id
 from earmark.errors import MetadataError
 
-__all__ = ["Metadata", "MetadataRow", "parse_isrc", "read_metadata"]
+__all__ = ["KNOWN_COLUMNS", "Metadata", "MetadataRow", "parse_isrc", "read_corrections", "read_metadata"]
 
-_COLUMNS: Final = ("path", "track_id", "isrc", "title", "artist", "label", "rightsholder")
+KNOWN_COLUMNS: Final = ("path", "track_id", "isrc", "title", "artist", "label", "rightsholder")
 _DELIMITERS: Final = ",;\t"
 # ISO 3901:2019: prefix code (two letters, three letters or digits), year of reference, designation code.
 _ISRC: Final = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
@@ -47,11 +47,14 @@ class Metadata:
     Attributes
     ----------
     path : Path
+    columns : tuple of str
+        Of the header line, in small letters.
     rows : tuple of MetadataRow
         In the order of the file.
     """
 
     path: Path
+    columns: tuple[str, ...]
     rows: tuple[MetadataRow, ...]
 
 
@@ -76,6 +79,29 @@ def read_metadata(path: Path) -> Metadata:
         If the file cannot be read or is no such table, or a row has no path, too many cells or a malformed ISRC, or a
         path or track id comes twice. The message names file and line.
     """
+    return _read(path, keys=("path",))
+
+
+def read_corrections(path: Path) -> Metadata:
+    """Read a metadata file whose rows are named by `track_id`, or where it is empty by `path`; one column is enough.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Metadata
+
+    Raises
+    ------
+    MetadataError
+        As for `read_metadata`; a row needs a track id or a path.
+    """
+    return _read(path, keys=("track_id", "path"))
+
+
+def _read(path: Path, keys: tuple[str, ...]) -> Metadata:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -86,14 +112,17 @@ def read_metadata(path: Path) -> Metadata:
         raise MetadataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if "\0" in text:
         raise MetadataError(f"{path}:{text.count(chr(10), 0, text.index(chr(0))) + 1}: a NUL; expected CSV in UTF-8")
-    shown = [len(set(_COLUMNS) & set(_header(text, delimiter))) for delimiter in _DELIMITERS]
+    shown = [len(set(KNOWN_COLUMNS) & set(_header(text, delimiter))) for delimiter in _DELIMITERS]
     delimiter = _DELIMITERS[shown.index(max(shown))]
     header = _header(text, delimiter)
-    _check_header(header, path)
-    rows = tuple(_row(cells, line, header, path) for line, cells in _records(text, delimiter, path, skip_header=True))
-    _check_unique([(row.line, row.path) for row in rows], "path", path)
+    _check_header(header, path, keys)
+    rows = tuple(
+        _row(cells, line, header, path, keys) for line, cells in _records(text, delimiter, path, skip_header=True)
+    )
+    unnamed = [row for row in rows if keys == ("path",) or not row.tags.track_id]
+    _check_unique([(row.line, row.path) for row in unnamed], "path", path)
     _check_unique([(row.line, row.tags.track_id) for row in rows if row.tags.track_id], "track_id", path)
-    return Metadata(path=path, rows=rows)
+    return Metadata(path=path, columns=tuple(header), rows=rows)
 
 
 def parse_isrc(text: str) -> str | None:
@@ -132,11 +161,11 @@ def _header(text: str, delimiter: str) -> list[str]:
     return [] if found is None else [name.casefold() for name in found[1]]
 
 
-def _check_header(header: list[str], path: Path) -> None:
-    if "path" not in header:
+def _check_header(header: list[str], path: Path, keys: tuple[str, ...]) -> None:
+    if not set(keys) & set(header):
         raise MetadataError(
-            f"{path}:1: no column 'path'; expected a header line with some of {', '.join(_COLUMNS)}, "
-            f"found {', '.join(map(repr, header)) or 'nothing'}"
+            f"{path}:1: no column {' or '.join(map(repr, keys))}; expected a header line with some of "
+            f"{', '.join(KNOWN_COLUMNS)}, found {', '.join(map(repr, header)) or 'nothing'}"
         )
     named = [name for name in header if name]
     twice = next((name for name in named if named.count(name) > 1), None)
@@ -144,12 +173,12 @@ def _check_header(header: list[str], path: Path) -> None:
         raise MetadataError(f"{path}:1: column {twice!r} comes twice")
 
 
-def _row(cells: list[str], line: int, header: list[str], path: Path) -> MetadataRow:
+def _row(cells: list[str], line: int, header: list[str], path: Path, keys: tuple[str, ...]) -> MetadataRow:
     if any(cells[len(header) :]):
         raise MetadataError(f"{path}:{line}: {len(cells)} cells, but {len(header)} columns in the header")
     values: Mapping[str, str] = {name: cell for name, cell in zip(header, cells, strict=False) if name and cell}
-    if "path" not in values:
-        raise MetadataError(f"{path}:{line}: no path")
+    if not set(keys) & set(values):
+        raise MetadataError(f"{path}:{line}: no {' or '.join(keys)}")
     isrc = parse_isrc(values["isrc"]) if "isrc" in values else None
     if "isrc" in values and isrc is None:
         raise MetadataError(
@@ -157,15 +186,15 @@ def _row(cells: list[str], line: int, header: list[str], path: Path) -> Metadata
         )
     tags = TrackTags(
         track_id=values.get("track_id", ""),
-        path=encode_item_id(values["path"]),
+        path=encode_item_id(values["path"]) if "path" in values else None,
         isrc=isrc,
         title=values.get("title"),
         artist=values.get("artist"),
         label=values.get("label"),
         rightsholder=values.get("rightsholder"),
-        extra={name: value for name, value in values.items() if name not in _COLUMNS},
+        extra={name: value for name, value in values.items() if name not in KNOWN_COLUMNS},
     )
-    return MetadataRow(line=line, path=values["path"], tags=tags)
+    return MetadataRow(line=line, path=values.get("path", ""), tags=tags)
 
 
 def _check_unique(values: list[tuple[int, str]], column: str, path: Path) -> None:

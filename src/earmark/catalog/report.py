@@ -31,7 +31,11 @@ class BuildReport:
     Attributes
     ----------
     n_indexed : int
-        Tracks that are now in the catalog.
+        Tracks that are new in the catalog.
+    n_resumed : int
+        Of these, tracks that an earlier run had done before it was stopped.
+    n_known : int
+        Sources that the catalog has under the same track id already, from a file of the same bytes.
     duration_s : float
         Their seconds.
     failed : tuple of (str, str)
@@ -41,12 +45,14 @@ class BuildReport:
     n_skipped : int
         Files that are no audio by name or content, or were named twice.
     duplicates : tuple of tuple of str
-        Groups of track ids with the same audio; all are kept.
+        Groups of track ids with the same audio; each is one recording, stored once.
     unmatched : tuple of str
         Rows of the metadata file that fit no source: file, line and path.
     """
 
     n_indexed: int
+    n_resumed: int
+    n_known: int
     duration_s: float
     failed: tuple[tuple[str, str], ...]
     warnings: tuple[tuple[str, str], ...]

@@ -12,7 +12,7 @@ from earmark.catalog.catalog import Catalog, check_model, check_path, open_catal
 from earmark.catalog.manifest import MANIFEST, Manifest, SegmentEntry, read_manifest
 from earmark.catalog.segment import SegmentWriter
 from earmark.catalog.storage import check_unused, clear_leftovers, discard, replace_manifest, writer_lock
-from earmark.catalog.track import Sketch, TrackTags
+from earmark.catalog.track import Sketch, TrackTags, reference
 from earmark.catalog.vectors import Layout
 from earmark.errors import CatalogError
 from earmark.fingerprint import Model
@@ -55,6 +55,7 @@ class Revision:
         self._segments: list[SegmentEntry] = []
         self._removed: list[int] = []
         self._writer: SegmentWriter | None = None
+        self._contents: set[bytes] = set()  # of the segment that is being written
         self._made = False
 
     def __enter__(self) -> Self:
@@ -89,6 +90,10 @@ class Revision:
                 names = [entry.name for entry in (*self._manifest.segments, *self._segments)]
                 name = f"{max(map(int, names), default=0) + 1:04d}"
                 self._writer = SegmentWriter(self._path, name, self._model, self._layout)
+                self._contents.clear()
+            if sketch.content in self._contents:  # a further id of a recording takes no room
+                sketch = reference(n_samples=sketch.n_samples, content=sketch.content)
+            self._contents.add(sketch.content)
             self._writer.add(tags, sketch)
 
     def remove(self, number: int) -> None:

@@ -21,8 +21,10 @@ from earmark.catalog.manifest import (
     WORDS,
     FileEntry,
     SegmentEntry,
+    tracks_file,
 )
 from earmark.catalog.peak_words import WordsReader, WordsWriter
+from earmark.catalog.recordings import find_recordings
 from earmark.catalog.storage import describe_file, sync
 from earmark.catalog.track import Sketch, Track, TrackTags
 from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
@@ -73,8 +75,8 @@ class SegmentWriter:
         self._words.close()
         shutil.rmtree(self._directory, ignore_errors=True)  # finished, it goes by another name
 
-    def add(self, tags: TrackTags, sketch: Sketch) -> None:
-        """Add a track."""
+    def add(self, tags: TrackTags, sketch: Sketch, source_sha256: bytes | None = None) -> None:
+        """Add a track; one whose sketch is a `reference` is a further id of the recording of that content."""
         row = TrackRow(
             tags=tags,
             n_samples=sketch.n_samples,
@@ -83,10 +85,12 @@ class SegmentWriter:
             n_words=len(sketch.words),
             first_patch=self.n_patches,
             n_patches=len(sketch.patches),
+            source_sha256=source_sha256,
         )
         self._words.append(sketch.words)
         self._rows.append(row)
-        self._vectors.append(sketch.patches)
+        if len(sketch.patches):
+            self._vectors.append(sketch.patches)
         self.n_patches += len(sketch.patches)
 
     def finish(self) -> SegmentEntry:
@@ -124,8 +128,8 @@ class Segment:
 
     Attributes
     ----------
-    is_live : np.ndarray [shape=(n_tracks,), dtype=bool]
-        False for removed tracks.
+    is_live, is_heard : np.ndarray [shape=(n_tracks,), dtype=bool]
+        See `Recordings`.
 
     Raises
     ------
@@ -137,11 +141,11 @@ class Segment:
     def __init__(self, catalog: Path, entry: SegmentEntry, model: Model) -> None:
         directory = catalog / SEGMENTS / entry.name
         for name, file in entry.files.items():
-            _check_size(directory / name, file)
+            _check_size(directory / _file(name, entry), file)
         for name in entry.files.keys() - {WORDS, BLOCKS, LISTS}:
-            _check_digest(directory / name, entry.files[name])
+            _check_digest(directory / _file(name, entry), entry.files[name])
         self._path, self._entry = directory, entry
-        self._table = TrackTable(directory)
+        self._table = TrackTable(directory, tracks_file(entry))
         self._spans = self._table.spans()
         self._check_spans()
         with _readable(directory):
@@ -159,8 +163,8 @@ class Segment:
                 n_lists=entry.n_lists,
                 n_probes=entry.n_probes,
             )
-        self.is_live = np.ones(entry.n_tracks, np.bool_)
-        self.is_live[list(entry.removed)] = False
+        self._recordings = find_recordings(entry, self._table, self._spans)
+        self.is_live, self.is_heard = self._recordings.is_live, self._recordings.is_heard
         self._live_bits = self._bits() if entry.removed else None
 
     @property
@@ -184,7 +188,8 @@ class Segment:
 
     def hide(self, rows: NDArray[np.bool_]) -> None:
         """Let no search find these rows [shape=(n_tracks,), dtype=bool], as if they were removed."""
-        self.is_live &= ~rows
+        self._recordings = self._recordings.without(rows)
+        self.is_live, self.is_heard = self._recordings.is_live, self._recordings.is_heard
         self._live_bits = None if self.is_live.all() else self._bits()
 
     def search(self, queries: Queries, k: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
@@ -193,7 +198,8 @@ class Segment:
         Returns
         -------
         tuple of np.ndarray [each shape=(n, min(k, n_vectors))]
-            Rows of the track table, patch positions in the track, inner products; -1, -1, 0 where there are fewer.
+            Rows of the track table, of each recording the first that is not removed; patch positions in the track;
+            inner products. -1, -1, 0 where there are fewer.
         """
         numbers, products = self._vectors.search(queries, k, self._live_bits)
         rows, positions = self.places(numbers)
@@ -203,7 +209,7 @@ class Segment:
         """Return the row and the position in the track of each patch; -1, -1 for -1."""
         rows = np.searchsorted(self._spans.first_patch, numbers, side="right") - 1
         positions = np.where(numbers < 0, -1, numbers - self._spans.first_patch[rows])
-        return np.where(numbers < 0, -1, rows), positions
+        return np.where(numbers < 0, -1, self._recordings.face[rows]), positions
 
     def live_codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the codes of all patches, and which of them may be found; see `VectorIndex.codes`."""
@@ -226,6 +232,7 @@ class Segment:
 
     def words(self, row: int) -> NDArray[np.uint64]:
         """Return a track's peak bitmap, a view of the map."""
+        row = int(self._recordings.owner[row])
         start = int(self._spans.first_word[row])
         return self._words.view(start, start + int(self._spans.n_words[row]))
 
@@ -243,25 +250,38 @@ class Segment:
 
     def patch_span(self, row: int) -> slice:
         """Return which of the segment's patches are a track's."""
+        row = int(self._recordings.owner[row])
         start = int(self._spans.first_patch[row])
         return slice(start, start + int(self._spans.n_patches[row]))
 
+    def owner(self, row: int) -> int:
+        """Return the row that has the words and patches of a row: itself, or for a further id another."""
+        return int(self._recordings.owner[row])
+
     def _check_spans(self) -> None:
         spans, entry = self._spans, self._entry
+        is_further = (spans.n_words == 0) & (spans.n_patches == 0)
         for first, count, total in (
             (spans.first_word, spans.n_words, entry.n_words),
             (spans.first_patch, spans.n_patches, entry.n_patches),
         ):
             ends = np.cumsum(count)
             starts = np.concatenate([[0], ends[:-1]])
-            if len(count) != entry.n_tracks or (count <= 0).any() or (first != starts).any() or ends[-1:] != [total]:
-                raise CatalogDamagedError(f"{self._path / TRACKS}: damaged: its tracks do not fit the segment")
+            if (
+                len(count) != entry.n_tracks
+                or ((count <= 0) != is_further).any()
+                or (first != starts).any()
+                or ends[-1:] != [total]
+            ):
+                raise CatalogDamagedError(
+                    f"{self._path / tracks_file(entry)}: damaged: its tracks do not fit the segment"
+                )
         if entry.files[WORDS].n_bytes != 8 * entry.n_words:
             raise CatalogDamagedError(f"{self._path / WORDS}: damaged: expected {entry.n_words} words")
 
     def _bits(self) -> NDArray[np.uint8]:
-        """Return a bit for each patch, least first: whether its track is not removed."""
-        return np.packbits(np.repeat(self.is_live, self._spans.n_patches), bitorder="little")
+        """Return a bit for each patch, least first: whether it may be found."""
+        return np.packbits(np.repeat(self.is_heard, self._spans.n_patches), bitorder="little")
 
 
 def open_track_table(catalog: Path, entry: SegmentEntry) -> TrackTable:
@@ -272,10 +292,14 @@ def open_track_table(catalog: Path, entry: SegmentEntry) -> TrackTable:
     CatalogDamagedError
         If it is not as it was written.
     """
-    path = catalog / SEGMENTS / entry.name / TRACKS
+    path = catalog / SEGMENTS / entry.name / tracks_file(entry)
     _check_size(path, entry.files[TRACKS])
     _check_digest(path, entry.files[TRACKS])
-    return TrackTable(path.parent)
+    return TrackTable(path.parent, path.name)
+
+
+def _file(name: str, entry: SegmentEntry) -> str:
+    return tracks_file(entry) if name == TRACKS else name
 
 
 @contextlib.contextmanager

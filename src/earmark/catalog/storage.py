@@ -3,16 +3,42 @@
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from earmark.catalog.manifest import MANIFEST, SEGMENTS, FileEntry, Manifest, render_manifest
-from earmark.errors import CatalogError, CatalogLockedError
+from earmark.catalog.manifest import (
+    MANIFEST,
+    MANIFEST_COPY,
+    SEGMENTS,
+    TRACKS,
+    UNFINISHED,
+    FileEntry,
+    Manifest,
+    SegmentEntry,
+    read_manifest,
+    render_manifest,
+    tracks_file,
+)
+from earmark.errors import CatalogDamagedError, CatalogError, CatalogLockedError
 
-__all__ = ["check_unused", "clear_leftovers", "describe_file", "discard", "replace_manifest", "sync", "writer_lock"]
+__all__ = [
+    "check_unused",
+    "clear_leftovers",
+    "describe_file",
+    "discard",
+    "free_name",
+    "replace_manifest",
+    "segment_files",
+    "sync",
+    "unfinished_segments",
+    "writer_lock",
+]
+
+logger = logging.getLogger(__name__)
 
 _LOCK: Final = "lock"
 _PARTIAL: Final = ".partial"
@@ -61,29 +87,70 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 def check_unused(directory: Path) -> None:
     """Raise CatalogError if a directory holds things that writers of catalogs do not make."""
-    strange = sorted({entry.name for entry in directory.iterdir()} - {SEGMENTS, _LOCK, MANIFEST + _PARTIAL})
+    ours = {SEGMENTS, UNFINISHED, _LOCK, *(MANIFEST + _PARTIAL, MANIFEST_COPY, MANIFEST_COPY + _PARTIAL)}
+    strange = sorted({entry.name for entry in directory.iterdir()} - ours)
     if strange:
         raise CatalogError(f"{directory}: holds other things ({strange[0]!r}); a catalog needs a directory of its own")
 
 
 def clear_leftovers(catalog: Path, manifest: Manifest | None) -> None:
-    """Delete what writers that died, or gave up, have left. To be called by the holder of the lock.
+    """Delete what writers that died, or gave up, have left, but not what an unfinished build or add can go on with.
+
+    To be called by the holder of the lock.
 
     Parameters
     ----------
     catalog : Path
     manifest : Manifest or None
-        What belongs to the catalog; None if there is none, and then no segment is left.
+        What belongs to the catalog; None if there is none.
     """
-    kept = {segment.name for segment in manifest.segments} if manifest else set()
-    (catalog / (MANIFEST + _PARTIAL)).unlink(missing_ok=True)
+    kept = {segment.name: segment for segment in manifest.segments} if manifest else {}
+    unfinished = unfinished_segments(catalog)
+    if any(entry.name in kept for entry in unfinished):  # it came to its end, all but this
+        shutil.rmtree(catalog / UNFINISHED)
+        unfinished = ()
+    kept |= {entry.name: entry for entry in unfinished}
+    for name in (MANIFEST, MANIFEST_COPY):
+        (catalog / (name + _PARTIAL)).unlink(missing_ok=True)
+    if manifest is not None and (data := (catalog / MANIFEST).read_bytes()) != _read_if_there(catalog / MANIFEST_COPY):
+        _write_aside(catalog / MANIFEST_COPY, data).replace(catalog / MANIFEST_COPY)
     segments = catalog / SEGMENTS
     if segments.is_dir():
-        for entry in segments.iterdir():
-            if entry.name not in kept:
-                shutil.rmtree(entry)
-        if manifest is None:
+        for directory in segments.iterdir():
+            _clear_segment(directory, kept.get(directory.name))
+        if not kept:
             segments.rmdir()
+
+
+def _clear_segment(directory: Path, entry: SegmentEntry | None) -> None:
+    if entry is None:
+        shutil.rmtree(directory)
+        return
+    named = segment_files(entry)
+    for path in directory.iterdir():
+        if path.name not in named:
+            path.unlink()
+
+
+def segment_files(entry: SegmentEntry) -> dict[str, FileEntry]:
+    """Return the files of a segment by their names in its directory."""
+    return {tracks_file(entry) if name == TRACKS else name: file for name, file in entry.files.items()}
+
+
+def unfinished_segments(catalog: Path) -> tuple[SegmentEntry, ...]:
+    """Return the segments that an unfinished build or add has closed already."""
+    directory = catalog / UNFINISHED
+    try:
+        return read_manifest(directory)[0].segments if (directory / MANIFEST).exists() else ()
+    except CatalogDamagedError as error:
+        logger.warning("%s; what the unfinished build or add had done is lost", error)
+        return ()
+
+
+def free_name(catalog: Path, manifest: Manifest) -> str:
+    """Return a name for a new segment, above those of all others, unfinished ones included."""
+    names = [entry.name for entry in (*manifest.segments, *unfinished_segments(catalog))]
+    return f"{max(map(int, names), default=0) + 1:04d}"
 
 
 def discard(catalog: Path, *, made: bool) -> None:
@@ -95,7 +162,9 @@ def discard(catalog: Path, *, made: bool) -> None:
     made : bool
         Whether the directory itself goes too.
     """
+    shutil.rmtree(catalog / UNFINISHED, ignore_errors=True)
     clear_leftovers(catalog, None)
+    (catalog / MANIFEST_COPY).unlink(missing_ok=True)
     (catalog / _LOCK).unlink(missing_ok=True)
     if made:
         with contextlib.suppress(OSError):  # another process may be putting something there
@@ -104,11 +173,22 @@ def discard(catalog: Path, *, made: bool) -> None:
 
 def replace_manifest(catalog: Path, manifest: Manifest) -> None:
     """Put a manifest in place of the one there is, if any; everything it names is on disk already."""
-    partial = catalog / (MANIFEST + _PARTIAL)
-    partial.write_bytes(render_manifest(manifest))
-    sync(partial)
+    data = render_manifest(manifest)
+    partial, copy = (_write_aside(catalog / name, data) for name in (MANIFEST, MANIFEST_COPY))
     partial.replace(catalog / MANIFEST)
+    copy.replace(catalog / MANIFEST_COPY)
     sync(catalog)
+
+
+def _write_aside(path: Path, data: bytes) -> Path:
+    partial = path.with_name(path.name + _PARTIAL)
+    partial.write_bytes(data)
+    sync(partial)
+    return partial
+
+
+def _read_if_there(path: Path) -> bytes | None:
+    return path.read_bytes() if path.exists() else None
 
 
 def sync(path: Path) -> None:

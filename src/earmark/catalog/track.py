@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMED_COLUMNS", "Sketch", "Track", "TrackTags"]
+__all__ = ["NAMED_COLUMNS", "Sketch", "Track", "TrackTags", "reference"]
 
 NAMED_COLUMNS = ("path", "isrc", "title", "artist", "label", "rightsholder")
 """Columns of a track table besides `track_id` that mean the same in every catalog."""
@@ -96,3 +96,19 @@ class Sketch:
     words: NDArray[np.uint64]
     patches: NDArray[np.int8]
     content: bytes
+
+
+def reference(*, n_samples: int, content: bytes) -> Sketch:
+    """Return a sketch without words and patches, for a further id of the recording that has them.
+
+    Parameters
+    ----------
+    n_samples : int
+    content : bytes
+        See `Sketch`.
+
+    Returns
+    -------
+    Sketch
+    """
+    return Sketch(n_samples=n_samples, words=np.empty(0, np.uint64), patches=np.empty((0, 0), np.int8), content=content)

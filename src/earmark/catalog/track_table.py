@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.manifest import TRACKS
-from earmark.catalog.track import NAMED_COLUMNS, Track, TrackTags
+from earmark.catalog.track import Track, TrackTags
 from earmark.errors import CatalogDamagedError
 
 __all__ = ["Spans", "TrackRow", "TrackTable", "write_track_table"]
@@ -22,19 +22,22 @@ __all__ = ["Spans", "TrackRow", "TrackTable", "write_track_table"]
 _SCHEMA: Final = """
 CREATE TABLE tracks (
     number INTEGER PRIMARY KEY,
-    track_id TEXT NOT NULL UNIQUE,
+    track_id TEXT NOT NULL,
     n_samples INTEGER NOT NULL,
     path TEXT, isrc TEXT, title TEXT, artist TEXT, label TEXT, rightsholder TEXT,
     extra TEXT,
     content BLOB NOT NULL,
     first_word INTEGER NOT NULL, n_words INTEGER NOT NULL,
-    first_patch INTEGER NOT NULL, n_patches INTEGER NOT NULL
+    first_patch INTEGER NOT NULL, n_patches INTEGER NOT NULL,
+    source_sha256 BLOB
 );
+CREATE INDEX tracks_by_id ON tracks (track_id);
 CREATE INDEX tracks_by_content ON tracks (content);
+CREATE INDEX tracks_by_source ON tracks (source_sha256);
 """
-_INSERT: Final = "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PLACED: Final = ("first_word", "n_words", "first_patch", "n_patches")
-_SELECT_ROW: Final = f"SELECT track_id, n_samples, extra, content, {', '.join((*_PLACED, *NAMED_COLUMNS))} FROM tracks"  # noqa: S608
+_INSERT: Final = "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUBLIC: Final = "track_id, n_samples, path, isrc, title, artist, label, rightsholder"
+_ALL: Final = f"{_PUBLIC}, extra, content, first_word, n_words, first_patch, n_patches"
 # SQLite takes at least 999 parameters in a statement.
 _BATCH: Final = 900
 
@@ -50,7 +53,10 @@ class TrackRow:
     content : bytes
         See `Sketch`.
     first_word, n_words, first_patch, n_patches : int
-        Where its words and patches lie in the segment.
+        Where its words and patches lie in the segment. A further id of a recording has none of its own: those of the
+        row with the same `content` are its.
+    source_sha256 : bytes or None
+        SHA-256 of the file that it was made from, if known.
     """
 
     tags: TrackTags
@@ -60,6 +66,7 @@ class TrackRow:
     n_words: int
     first_patch: int
     n_patches: int
+    source_sha256: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,13 +80,22 @@ class Spans:
     n_patches: NDArray[np.int64]
 
 
-def write_track_table(directory: Path, rows: Iterable[TrackRow]) -> None:
-    """Write the track table of a segment; the same rows give the same bytes."""
-    with contextlib.closing(sqlite3.connect(directory / TRACKS, isolation_level=None)) as connection:
-        # Nobody sees the file before it is whole, so a journal would protect nothing.
-        connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA + "BEGIN;")
-        connection.executemany(_INSERT, (_values(number, row) for number, row in enumerate(rows)))
-        connection.execute("COMMIT")
+def write_track_table(directory: Path, rows: Iterable[TrackRow], name: str = TRACKS) -> None:
+    """Write the track table of a segment; the same rows give the same bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    try:
+        with contextlib.closing(sqlite3.connect(directory / name, isolation_level=None)) as connection:
+            # Nobody sees the file before it is whole, so a journal would protect nothing.
+            connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _SCHEMA + "BEGIN;")
+            connection.executemany(_INSERT, (_values(number, row) for number, row in enumerate(rows)))
+            connection.execute("COMMIT")
+    except sqlite3.OperationalError as error:  # the disk is full, or fails
+        raise OSError(f"{directory / name}: {error}") from error
 
 
 class TrackTable:
@@ -89,15 +105,26 @@ class TrackTable:
     ----------
     directory : Path
         The segment's; the file is known to be good.
+    name : str
+        The file in it.
+
+    Attributes
+    ----------
+    path : Path
+        Of the file.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self._path = directory / TRACKS
+    def __init__(self, directory: Path, name: str = TRACKS) -> None:
+        self.path = directory / name
         with self._errors():
             self._connection = sqlite3.connect(
-                f"{self._path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+                f"{self.path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
             )
         weakref.finalize(self, self._connection.close)  # Python 3.13 warns of connections left to the collector
+        # The first catalogs of version 1 did not know of what files their tracks were made.
+        columns = {name for _, name, *_ in self._query("PRAGMA table_info(tracks)")}
+        self._knows_source = "source_sha256" in columns
+        self._all = f"SELECT {_ALL}, {'source_sha256' if self._knows_source else 'NULL'} FROM tracks"  # noqa: S608
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""
@@ -110,62 +137,77 @@ class TrackTable:
         try:
             table = np.array(rows, np.int64).reshape(-1, len(columns))
         except (TypeError, ValueError, OverflowError) as error:
-            raise CatalogDamagedError(f"{self._path}: damaged: {error}") from error
+            raise CatalogDamagedError(f"{self.path}: damaged: {error}") from error
         return Spans(**dict(zip(columns, np.ascontiguousarray(table.T), strict=True)))
 
     def track(self, number: int) -> Track:
         """Return the row of a track [0 <= number < n_tracks]."""
-        found = self._query(
-            "SELECT track_id, n_samples, path, isrc, title, artist, label, rightsholder FROM tracks WHERE number = ?",
-            [number],
-        )
+        found = self._query(f"SELECT {_PUBLIC} FROM tracks WHERE number = ?", [number])  # noqa: S608 - constants
         if not found:
-            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
-        track_id, n_samples, path, isrc, title, artist, label, rightsholder = found[0]
-        return Track(
-            track_id=track_id,
-            duration_s=n_samples / SAMPLE_RATE,
-            path=path,
-            isrc=isrc,
-            title=title,
-            artist=artist,
-            label=label,
-            rightsholder=rightsholder,
-        )
+            raise CatalogDamagedError(f"{self.path}: damaged: no track {number}")
+        return _track(found[0])
 
-    def numbers(self, track_ids: Iterable[str]) -> dict[str, int]:
-        """Return the number of each of the ids that are in the table."""
+    def rows(self) -> Iterator[TrackRow]:
+        """Yield every row, in order."""
+        with self._errors():
+            for values in self._connection.execute(f"{self._all} ORDER BY number"):
+                yield _row(values)
+
+    def row(self, number: int) -> TrackRow:
+        """Return all of a row [0 <= number < n_tracks]."""
+        found = self._query(f"{self._all} WHERE number = ?", [number])
+        if not found:
+            raise CatalogDamagedError(f"{self.path}: damaged: no track {number}")
+        return _row(found[0])
+
+    def numbers(self, track_ids: Iterable[str]) -> list[tuple[str, int]]:
+        """Return id and number of each row that has one of the ids; several rows may, all but one of them removed."""
         text = (one for one in track_ids if one.isascii() or one.encode(errors="ignore").decode() == one)
-        return dict(self._look_up("track_id", "number", text))  # no lone surrogates: such ids are in no table
+        return list(self._look_up("track_id", "number", text))  # no lone surrogates: such ids are in no table
 
     def same_content(self, contents: Iterable[bytes]) -> list[tuple[bytes, int]]:
         """Return the digest and number of each track whose fingerprint has one of these digests."""
         return list(self._look_up("content", "number", contents))
 
+    def same_source(self, digests: Iterable[bytes]) -> list[tuple[bytes, int]]:
+        """Return the digest and number of each track that was made from a file with one of these digests."""
+        return list(self._look_up("source_sha256", "number", digests)) if self._knows_source else []
+
+    def owners(self) -> list[tuple[int, int]]:
+        """Return for each row without words and patches of its own the number of the row whose they are."""
+        return self._query(
+            "SELECT further.number, min(own.number) FROM tracks further JOIN tracks own "
+            "ON further.content = own.content AND own.n_patches > 0 "
+            "WHERE further.n_patches = 0 GROUP BY further.number"
+        )
+
+    def contents(self) -> list[bytes]:
+        """Return the digest of the fingerprint of every track."""
+        return [content for (content,) in self._query("SELECT content FROM tracks ORDER BY number")]
+
+    def track_ids(self) -> list[str]:
+        """Return the id of every track."""
+        return [track_id for (track_id,) in self._query("SELECT track_id FROM tracks ORDER BY number")]
+
+    def n_stored_twice(self) -> int:
+        """Return how many rows have words and patches of their own though another row has the same ones."""
+        counts = self._query("SELECT count(*) - count(DISTINCT content) FROM tracks WHERE n_patches > 0")
+        return int(counts[0][0])
+
+    def is_sound(self) -> bool:
+        """Return whether SQLite finds the file consistent in itself; reads all of it."""
+        return self._query("PRAGMA integrity_check") == [("ok",)]
+
     def content(self, number: int) -> bytes:
         """Return the digest of a track's fingerprint."""
         found = self._query("SELECT content FROM tracks WHERE number = ?", [number])
         if not found:
-            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
+            raise CatalogDamagedError(f"{self.path}: damaged: no track {number}")
         return bytes(found[0][0])
 
     def labels(self) -> list[str | None]:
         """Return the label of every track."""
         return [label for (label,) in self._query("SELECT label FROM tracks ORDER BY number")]
-
-    def rows(self) -> Iterator[TrackRow]:
-        """Yield every row, in order."""
-        with self._errors():
-            for values in self._connection.execute(f"{_SELECT_ROW} ORDER BY number"):
-                yield _row(*values)
-
-    def row(self, number: int) -> TrackRow:
-        """Return one row [0 <= number < n_tracks]."""
-        found = self._query(f"{_SELECT_ROW} WHERE number = ?", [number])
-        if not found:
-            raise CatalogDamagedError(f"{self._path}: damaged: no track {number}")
-        with self._errors():
-            return _row(*found[0])
 
     def _look_up(self, key: str, value: str, wanted: Iterable[str | bytes]) -> Iterator[tuple[Any, Any]]:
         ordered = sorted(set(wanted))
@@ -184,19 +226,7 @@ class TrackTable:
         try:
             yield
         except (sqlite3.Error, ValueError, TypeError) as error:
-            raise CatalogDamagedError(f"{self._path}: damaged: {error}") from error
-
-
-def _row(track_id: str, n_samples: int, extra: str | None, content: bytes, *rest: Any) -> TrackRow:  # noqa: ANN401
-    placed, named = rest[: len(_PLACED)], rest[len(_PLACED) :]
-    tags = TrackTags(
-        track_id=track_id,
-        **dict(zip(NAMED_COLUMNS, named, strict=True)),
-        extra={} if extra is None else json.loads(extra),
-    )
-    return TrackRow(
-        tags=tags, n_samples=n_samples, content=bytes(content), **dict(zip(_PLACED, map(int, placed), strict=True))
-    )
+            raise CatalogDamagedError(f"{self.path}: damaged: {error}") from error
 
 
 def _values(number: int, row: TrackRow) -> tuple[Any, ...]:
@@ -204,4 +234,43 @@ def _values(number: int, row: TrackRow) -> tuple[Any, ...]:
     extra = json.dumps(dict(tags.extra), sort_keys=True) if tags.extra else None
     named = (tags.path, tags.isrc, tags.title, tags.artist, tags.label, tags.rightsholder)
     placed = (row.first_word, row.n_words, row.first_patch, row.n_patches)
-    return (number, tags.track_id, row.n_samples, *named, extra, row.content, *placed)
+    return (number, tags.track_id, row.n_samples, *named, extra, row.content, *placed, row.source_sha256)
+
+
+def _track(values: tuple[Any, ...]) -> Track:
+    track_id, n_samples, path, isrc, title, artist, label, rightsholder = values
+    return Track(
+        track_id=track_id,
+        duration_s=n_samples / SAMPLE_RATE,
+        path=path,
+        isrc=isrc,
+        title=title,
+        artist=artist,
+        label=label,
+        rightsholder=rightsholder,
+    )
+
+
+def _row(values: tuple[Any, ...]) -> TrackRow:
+    track_id, n_samples, path, isrc, title, artist, label, rightsholder, extra, content, *placed, source = values
+    tags = TrackTags(
+        track_id=track_id,
+        path=path,
+        isrc=isrc,
+        title=title,
+        artist=artist,
+        label=label,
+        rightsholder=rightsholder,
+        extra=json.loads(extra) if extra else {},
+    )
+    first_word, n_words, first_patch, n_patches = placed
+    return TrackRow(
+        tags=tags,
+        n_samples=n_samples,
+        content=content,
+        first_word=first_word,
+        n_words=n_words,
+        first_patch=first_patch,
+        n_patches=n_patches,
+        source_sha256=source,
+    )

@@ -1,7 +1,6 @@
 """The command line: parse, one library call, print. One module for each command, imported when it is called."""
 
 import errno
-import importlib
 import io
 import logging
 import sys
@@ -10,6 +9,7 @@ import click
 
 from earmark import __version__
 from earmark.cli.exit_codes import FAILURE, INTERRUPTED
+from earmark.cli.lazy_group import LazyGroup
 from earmark.cli.logs import LOG_FORMATS, complain, set_up_logging, writes_json
 from earmark.errors import EarmarkError
 
@@ -36,18 +36,8 @@ _COMMANDS = {
 }
 
 
-class _Earmark(click.Group):
-    """Loads a command's module when the command is asked for, and turns errors into one line and an exit code."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        module = _COMMANDS.get(cmd_name)
-        if module is None:
-            return None
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
-        return command
+class _Earmark(LazyGroup):
+    """Turns errors into one line and an exit code."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
@@ -79,7 +69,7 @@ def _fail(ctx: click.Context, message: str) -> None:
     ctx.exit(FAILURE)
 
 
-@click.group(cls=_Earmark, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Earmark, modules=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="earmark")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, and no notices but errors.")
 @click.option("-v", "--verbose", count=True, help="More notices; twice for all.")
@@ -93,7 +83,7 @@ def main(ctx: click.Context, *, quiet: bool, verbose: int, log_format: str) -> N
     \b
     Exit codes:
       0    done, with or without findings
-      1    findings, as --fail-on asks; or `verify` found files that are not as they were written
+      1    findings, as --fail-on asks; or `verify` or `catalog check` found damage
       2    wrong usage, or failure
       3    nothing to scan, or every item failed
       4    incomplete: some items failed, or stopped by SIGTERM
