@@ -9,9 +9,9 @@ from typing import Self
 
 import earmark
 from earmark.catalog.catalog import Catalog, check_model, check_path, open_catalog
-from earmark.catalog.manifest import MANIFEST, Manifest, SegmentEntry, read_manifest
+from earmark.catalog.manifest import MANIFEST, UNFINISHED, Manifest, SegmentEntry, read_manifest
 from earmark.catalog.segment import SegmentWriter
-from earmark.catalog.storage import check_unused, clear_leftovers, discard, replace_manifest, writer_lock
+from earmark.catalog.storage import check_unused, clear_leftovers, discard, free_name, replace_manifest, writer_lock
 from earmark.catalog.track import Sketch, TrackTags, reference
 from earmark.catalog.vectors import Layout
 from earmark.errors import CatalogError
@@ -64,7 +64,7 @@ class Revision:
             if is_new:
                 self._made = not self._path.exists()
                 self._path.mkdir(exist_ok=True)
-                check_unused(self._path)  # before a lock file is put there
+                self._check_new()  # before a lock file is put there
             else:
                 check_model(self._path, read_manifest(self._path)[0].model_digest, self._model)
             stack.enter_context(writer_lock(self._path))
@@ -87,8 +87,8 @@ class Revision:
             if self._writer is not None and self._writer.n_patches + len(sketch.patches) > self._layout.max_patches:
                 self._finish_segment()
             if self._writer is None:
-                names = [entry.name for entry in (*self._manifest.segments, *self._segments)]
-                name = f"{max(map(int, names), default=0) + 1:04d}"
+                segments = (*self._manifest.segments, *self._segments)
+                name = free_name(self._path, dataclasses.replace(self._manifest, segments=segments))
                 self._writer = SegmentWriter(self._path, name, self._model, self._layout)
                 self._contents.clear()
             if sketch.content in self._contents:  # a further id of a recording takes no room
@@ -118,7 +118,7 @@ class Revision:
             return manifest
         if (self._path / MANIFEST).exists():
             raise CatalogError(f"{self._path}: another process has made a catalog there meanwhile; try again")
-        check_unused(self._path)
+        self._check_new()
         clear_leftovers(self._path, None)
         return Manifest(
             written_by=f"earmark {earmark.__version__}",
@@ -126,6 +126,14 @@ class Revision:
             model_digest=self._model.digest,
             segments=(),
         )
+
+    def _check_new(self) -> None:
+        check_unused(self._path)
+        if (self._path / UNFINISHED).exists():
+            raise CatalogError(
+                f"{self._path}: holds an unfinished build; expected a new directory or a catalog: repeat the build to "
+                "finish it, or name another directory"
+            )
 
     def _finish_segment(self) -> None:
         assert self._writer is not None
@@ -150,7 +158,7 @@ class Revision:
             self._writer.__exit__()
         if (self._path / MANIFEST).exists():
             clear_leftovers(self._path, read_manifest(self._path)[0])
-        else:
+        elif not (self._path / UNFINISHED).exists():  # that is another's, who may go on with it
             discard(self._path, made=self._made)
 
 
