@@ -39,8 +39,8 @@ def sample_item(value: object, *, item_id: str | None = None, sr: int | None = N
 
     Examples
     --------
-    >>> sample_item({"bytes": None, "path": "a/b.wav"}).source
-    WholeFile(location='a/b.wav')
+    >>> sample_item({"bytes": None, "path": "a/b.wav"}).source.location
+    'a/b.wav'
     >>> sample_item({"bytes": b"RIFF", "path": "b.wav"}).id
     'b.wav'
     """
