@@ -7,10 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import earmark
 from earmark.catalog.catalog import Catalog, check_model, check_path, open_catalog
 from earmark.catalog.manifest import MANIFEST, UNFINISHED, Manifest, SegmentEntry, read_manifest
-from earmark.catalog.segment import SegmentWriter
+from earmark.catalog.new_catalog import empty_manifest
+from earmark.catalog.segment_series import SegmentSeries
 from earmark.catalog.storage import check_unused, clear_leftovers, discard, free_name, replace_manifest, writer_lock
 from earmark.catalog.track import Sketch, TrackTags, reference
 from earmark.catalog.vectors import Layout
@@ -52,10 +52,7 @@ class Revision:
         check_path(path)
         self.catalog: Catalog | None = None
         self._path, self._model, self._layout = path, model, layout or Layout()
-        self._segments: list[SegmentEntry] = []
         self._removed: list[int] = []
-        self._writer: SegmentWriter | None = None
-        self._contents: set[bytes] = set()  # of the segment that is being written
         self._made = False
 
     def __enter__(self) -> Self:
@@ -72,6 +69,8 @@ class Revision:
             self._manifest = self._begun(is_new=is_new)
             if not is_new:
                 self.catalog = open_catalog(self._path, self._model)
+            first = free_name(self._path, self._manifest)
+            self._series = stack.enter_context(SegmentSeries(self._path, first, self._model, self._layout))
             self._stack = stack.pop_all()
         return self
 
@@ -84,17 +83,9 @@ class Revision:
     def add(self, tags: TrackTags, sketch: Sketch) -> None:
         """Add a track; that its id is not in the catalog, or goes, is up to the caller."""
         with _writing(self._path):
-            if self._writer is not None and self._writer.n_patches + len(sketch.patches) > self._layout.max_patches:
-                self._finish_segment()
-            if self._writer is None:
-                segments = (*self._manifest.segments, *self._segments)
-                name = free_name(self._path, dataclasses.replace(self._manifest, segments=segments))
-                self._writer = SegmentWriter(self._path, name, self._model, self._layout)
-                self._contents.clear()
-            if sketch.content in self._contents:  # a further id of a recording takes no room
+            if self._series.holds(sketch.content):  # a further id of a recording takes no room
                 sketch = reference(n_samples=sketch.n_samples, content=sketch.content)
-            self._contents.add(sketch.content)
-            self._writer.add(tags, sketch)
+            self._series.add(tags, sketch, None)
 
     def remove(self, number: int) -> None:
         """Take a track out, by its number in `catalog`."""
@@ -103,11 +94,10 @@ class Revision:
     def commit(self) -> None:
         """Put all of it on the disk, then make it the catalog; without any change nothing happens."""
         with _writing(self._path):
-            if self._writer is not None:
-                self._finish_segment()
-            if not (self._segments or self._removed):
+            added = self._series.finish()
+            if not (added or self._removed):
                 return
-            segments = (*self._tombstoned(), *self._segments)
+            segments = (*self._tombstoned(), *added)
             replace_manifest(self._path, dataclasses.replace(self._manifest, segments=segments))
 
     def _begun(self, *, is_new: bool) -> Manifest:
@@ -120,12 +110,7 @@ class Revision:
             raise CatalogError(f"{self._path}: another process has made a catalog there meanwhile; try again")
         self._check_new()
         clear_leftovers(self._path, None)
-        return Manifest(
-            written_by=f"earmark {earmark.__version__}",
-            config_digest=self._model.config.digest,
-            model_digest=self._model.digest,
-            segments=(),
-        )
+        return empty_manifest(self._model)
 
     def _check_new(self) -> None:
         check_unused(self._path)
@@ -134,12 +119,6 @@ class Revision:
                 f"{self._path}: holds an unfinished build; expected a new directory or a catalog: repeat the build to "
                 "finish it, or name another directory"
             )
-
-    def _finish_segment(self) -> None:
-        assert self._writer is not None
-        with self._writer as writer:
-            self._segments.append(writer.finish())
-        self._writer = None
 
     def _tombstoned(self) -> list[SegmentEntry]:
         entries, first = [], 0
@@ -154,8 +133,6 @@ class Revision:
         """Leave nothing that was not committed."""
         if self.catalog is not None:
             self.catalog.close()
-        if self._writer is not None:
-            self._writer.__exit__()
         if (self._path / MANIFEST).exists():
             clear_leftovers(self._path, read_manifest(self._path)[0])
         elif not (self._path / UNFINISHED).exists():  # that is another's, who may go on with it

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from earmark.audio import SAMPLE_RATE
 from earmark.catalog.manifest import TRACKS
-from earmark.catalog.track import Track, TrackTags
+from earmark.catalog.track import NAMED_COLUMNS, Track, TrackTags
 from earmark.errors import CatalogDamagedError
 
 __all__ = ["Spans", "TrackRow", "TrackTable", "write_track_table"]
@@ -36,7 +36,7 @@ CREATE INDEX tracks_by_content ON tracks (content);
 CREATE INDEX tracks_by_source ON tracks (source_sha256);
 """
 _INSERT: Final = "INSERT INTO tracks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_PUBLIC: Final = "track_id, n_samples, path, isrc, title, artist, label, rightsholder"
+_PUBLIC: Final = f"track_id, n_samples, {', '.join(NAMED_COLUMNS)}"
 _ALL: Final = f"{_PUBLIC}, extra, content, first_word, n_words, first_patch, n_patches"
 # SQLite takes at least 999 parameters in a statement.
 _BATCH: Final = 900
@@ -232,35 +232,23 @@ class TrackTable:
 def _values(number: int, row: TrackRow) -> tuple[Any, ...]:
     tags = row.tags
     extra = json.dumps(dict(tags.extra), sort_keys=True) if tags.extra else None
-    named = (tags.path, tags.isrc, tags.title, tags.artist, tags.label, tags.rightsholder)
+    named = (getattr(tags, name) for name in NAMED_COLUMNS)
     placed = (row.first_word, row.n_words, row.first_patch, row.n_patches)
     return (number, tags.track_id, row.n_samples, *named, extra, row.content, *placed, row.source_sha256)
 
 
 def _track(values: tuple[Any, ...]) -> Track:
-    track_id, n_samples, path, isrc, title, artist, label, rightsholder = values
-    return Track(
-        track_id=track_id,
-        duration_s=n_samples / SAMPLE_RATE,
-        path=path,
-        isrc=isrc,
-        title=title,
-        artist=artist,
-        label=label,
-        rightsholder=rightsholder,
-    )
+    track_id, n_samples, *named = values
+    return Track(track_id=track_id, duration_s=n_samples / SAMPLE_RATE, **dict(zip(NAMED_COLUMNS, named, strict=True)))
 
 
 def _row(values: tuple[Any, ...]) -> TrackRow:
-    track_id, n_samples, path, isrc, title, artist, label, rightsholder, extra, content, *placed, source = values
+    n_named = len(NAMED_COLUMNS)
+    (track_id, n_samples), named = values[:2], values[2 : 2 + n_named]
+    extra, content, *placed, source = values[2 + n_named :]
     tags = TrackTags(
         track_id=track_id,
-        path=path,
-        isrc=isrc,
-        title=title,
-        artist=artist,
-        label=label,
-        rightsholder=rightsholder,
+        **dict(zip(NAMED_COLUMNS, named, strict=True)),
         extra=json.loads(extra) if extra else {},
     )
     first_word, n_words, first_patch, n_patches = placed

@@ -22,7 +22,7 @@ from earmark.catalog.manifest import LISTS, TABLE
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
-__all__ = ["Layout", "VectorIndex", "open_vector_index"]
+__all__ = ["Layout", "VectorIndex", "open_vector_index", "settled_hits"]
 
 _READ_BLOCKS: Final = 1 << 15
 _ID_BYTES: Final = 8
@@ -170,10 +170,7 @@ class VectorIndex:
             self._index.search_preassigned_c(len(lists), faiss.swig_ptr(queries.vectors), k, *arrays, False, parameters)
         except RuntimeError as error:
             raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot search it: {error}") from error
-        if numbers.max(initial=-1) >= self._n_patches or numbers.min(initial=-1) < -1:
-            raise CatalogDamagedError(f"{self._path}: damaged: a patch number out of range")
-        products[numbers < 0] = 0.0  # FAISS puts anything there
-        return numbers, products
+        return settled_hits(numbers, products, self._n_patches, self._path)
 
     def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the codes of all patches, in their order.
@@ -244,3 +241,19 @@ class VectorIndex:
         index.replace_invlists(lists, False)
         self._lists = lists  # the index does not hold it
         return index
+
+
+def settled_hits(
+    numbers: NDArray[np.int64], products: NDArray[np.float32], n_patches: int, path: Path
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return what FAISS found, with products of 0 where there is nothing; it puts anything there.
+
+    Raises
+    ------
+    CatalogDamagedError
+        If a patch number is out of range; it names `path`.
+    """
+    if numbers.max(initial=-1) >= n_patches or numbers.min(initial=-1) < -1:
+        raise CatalogDamagedError(f"{path}: damaged: a patch number out of range")
+    products[numbers < 0] = 0.0
+    return numbers, products

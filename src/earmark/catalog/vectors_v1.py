@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from earmark.catalog.code_blocks import BLOCK, unpack_blocks
 from earmark.catalog.lists import Queries
 from earmark.catalog.manifest import VECTORS_V1
+from earmark.catalog.vectors import settled_hits
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
@@ -86,10 +87,7 @@ class VectorIndexV1:
             products, numbers = self._index.search(queries.vectors, k, params=parameters)
         except RuntimeError as error:
             raise CatalogDamagedError(f"{self._path}: damaged: FAISS cannot search it: {error}") from error
-        if numbers.max(initial=-1) >= self._n_patches or numbers.min(initial=-1) < -1:
-            raise CatalogDamagedError(f"{self._path}: damaged: a patch number out of range")
-        products[numbers < 0] = 0.0  # FAISS puts anything there
-        return numbers, products
+        return settled_hits(numbers, products, self._n_patches, self._path)
 
     def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return the codes of all patches; see `VectorIndex.codes`."""

@@ -54,7 +54,7 @@ GATE_Z = 4.0
 
 GATE_PRODUCT = 25.0
 """Least product of the cohort test's z and that of independent bands for a third look: it costs most, and what is below
-never scored 4.3."""
+never scored 4.3 when claims began at 6."""
 
 SECOND_LOOKS, THIRD_LOOKS = 16, 3
 """So many candidates, the best so far, are looked at again, and then once more; and so is every one that comes near
