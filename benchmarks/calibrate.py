@@ -9,7 +9,8 @@
 Every track of the development set is looked for in the catalog of the packages of the other folds, so all hours serve
 as negatives and no artist meets himself: as it is, raised (x1.2) and slowed (x0.85), three times the real hours. The
 other transformations, speech, noise and tones are left for `negatives.py` to judge the fit by. Each look of each effort
-(the item as it is; the sweep) is fitted on its own. The score of a step (2.5 s, or a block of the sweep) is the best of
+(the item as it is; the sweep; the sweep of short stretches, for which tracks are cut into pieces of 20 s) is fitted on
+its own. The score of a step (2.5 s, or a block of the sweep) is the best of
 all stretches that begin in it. Above the level that is reached `N_TAIL` times the excess is taken to be exponential
 (its mean fits the slope: the maximum-likelihood estimate), which gives the expected number per hour, in proportion to
 the hours of catalog.
@@ -31,7 +32,7 @@ from earmark.matching import EFFORTS
 from earmark.matching.coincidence import Cohort
 from earmark.matching.effort import effort_named
 from earmark.matching.search import WINDOW_WORDS, find_alignments
-from earmark.matching.sweep import Sweep
+from earmark.matching.sweep import BLOCK_FRAMES, Sweep
 from earmark.matching.view import item_frame
 from negatives import transformed
 
@@ -39,7 +40,8 @@ N_FOLDS = 6
 MILLION_TRACKS_H = 1e6 * 4 / 60
 N_TAIL = 100
 KINDS = ("as_is", "raised", "slowed")
-LOOKS = ("plain", "sweep")
+LOOKS = ("plain", "sweep", "short")
+SHORT_FRAMES = 4 * BLOCK_FRAMES
 OUT = Path(__file__).parents[1] / "src" / "earmark" / "matching" / "calibration.json"
 
 
@@ -57,6 +59,11 @@ def step_maxima(job):
     if "sweep" in looks and effort.sweep is not None:
         swept = Sweep(catalog, model, cohort, effort.sweep).find(heard, 0, heard.n_frames)
         maxima["sweep"] = _by_step(swept, heard, WINDOW_WORDS)
+    if "short" in looks and effort.sweep is not None:
+        sweep, n = Sweep(catalog, model, cohort, effort.sweep), heard.n_frames
+        pieces = [(i, min(i + SHORT_FRAMES, n)) for i in range(0, n, SHORT_FRAMES)]
+        swept = [a for piece in pieces for a in sweep.find(heard, *piece)]
+        maxima["short"] = _by_step(swept, heard, WINDOW_WORDS)
     return maxima, heard.n_samples / music.SR / 3600
 
 

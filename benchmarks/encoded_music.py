@@ -71,7 +71,7 @@ def long_file(codec, hours, track_ids):
 def catalog_with_some(track_ids, share):
     """Return the path of the catalog of all development tracks less all but a share of some of them."""
     missing = [t for i, t in enumerate(track_ids) if int((i + 1) * share) == int(i * share)]
-    path = folds.scratch() / f"cpu-{len(track_ids)}-{share:g}"
+    path = folds.catalogs() / f"cpu-{len(track_ids)}-{share:g}"
     if not path.exists():
         partial = path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

@@ -11,9 +11,11 @@ import numpy as np
 
 import music
 from earmark.catalog import build_catalog, open_catalog, remove_tracks
+from earmark.catalog.lists import load_lists
+from earmark.catalog.manifest import FORMAT_VERSION
 from earmark.fingerprint import Fingerprint, fingerprint, load_model
 
-__all__ = ["catalog_without", "fingerprint_of", "fold_of_packages", "full_catalog", "open_cached"]
+__all__ = ["catalog_without", "catalogs", "fingerprint_of", "fold_of_packages", "full_catalog", "open_cached"]
 
 # Packages that share a recording or an artist stay on the same side: Kenta Cho's games also share loops.
 TOGETHER = {"starfighter-data": "singularity-music"} | dict.fromkeys(
@@ -38,6 +40,13 @@ def scratch():
     return folder
 
 
+def catalogs():
+    """Return the folder for catalogs; named by their format and lists, too, for both have a say in what is found."""
+    folder = scratch() / f"catalogs-{FORMAT_VERSION}-{load_lists(load_model()).digest[:8]}"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def fold_of_packages(n_folds):
     """Return {package: fold}, the folds about equally long."""
     hours = {}
@@ -53,7 +62,7 @@ def fold_of_packages(n_folds):
 
 def full_catalog():
     """Return the path of the catalog of all development tracks, built by Earmark itself from the original files."""
-    path = scratch() / "catalog"
+    path = catalogs() / "all"
     if not path.exists():
         table = scratch() / "tracks.csv"
         files = music.music_files()
@@ -71,7 +80,7 @@ def full_catalog():
 def catalog_without(packages, name):
     """Return the path of a copy of the full catalog that lacks the tracks of some packages."""
     digest = hashlib.sha256(" ".join(sorted(packages)).encode()).hexdigest()[:8]
-    path = scratch() / f"without-{name}-{digest}"
+    path = catalogs() / f"without-{name}-{digest}"
     if not path.exists():
         partial = path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

@@ -42,7 +42,7 @@ def _read(path, start_s=0.0, seconds=None):
 
 def stem_catalog():
     """Return the path of the catalog with the mixes, made once for a model."""
-    path = folds.scratch() / "stems"
+    path = folds.catalogs() / "stems"
     if not path.exists():
         partial = path.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)

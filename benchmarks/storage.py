@@ -48,7 +48,7 @@ def query_files():
 
 def tiny_catalog():
     """Return the path of a catalog of one track that is looked for: what a process needs whatever its catalog."""
-    path = folds.scratch() / "one-track"
+    path = folds.catalogs() / "one-track"
     if not path.exists():
         track_id, source = query_files()[0]
         print(f"catalog of {track_id} alone")

@@ -38,27 +38,55 @@ def peak_words(saliency: NDArray[np.float32], config: FingerprintConfig) -> NDAr
 
 
 @kernel
+def _count_above(row, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    count = np.int32(0)
+    for b in range(64):  # a fixed number: these loops become a few instructions on whole registers
+        count += np.int32(row[b] > low)
+    return count
+
+
+@kernel
+def _bits_above(row, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    word = np.uint64(0)
+    for b in range(64):
+        word |= np.uint64(row[b] > low) << np.uint64(b)
+    return word
+
+
+@kernel
+def _between(row, n, low):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    """Return where `n` of a row's values lie above, twice; both sides of it, where equals straddle it."""
+    high = np.float32(4.0)
+    middle = (low + high) * np.float32(0.5)
+    while low < middle < high:
+        count = _count_above(row, middle)
+        if count == n:
+            return middle, middle
+        if count > n:
+            low = middle
+        else:
+            high = middle
+        middle = (low + high) * np.float32(0.5)
+    return low, high
+
+
+@kernel
 def _mark_peaks(saliency, levels, floor, words):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-    n_bands, n_peaks = saliency.shape[1], levels[-1]
-    best = np.empty(n_peaks, np.float32)
-    where = np.empty(n_peaks, np.int64)
+    row = np.zeros(64, np.float32)
     for i in range(words.shape[1]):
-        count = 0
-        for b in range(n_bands):
+        for b in range(saliency.shape[1]):
             x = saliency[2 * i, b] + saliency[2 * i + 1, b]
-            if x < floor or (count == n_peaks and x <= best[n_peaks - 1]):
-                continue
-            j = count if count < n_peaks else n_peaks - 1
-            while j > 0 and best[j - 1] < x:
-                best[j] = best[j - 1]
-                where[j] = where[j - 1]
-                j -= 1
-            best[j] = x
-            where[j] = b
-            count = min(count + 1, n_peaks)
-        word, j = np.uint64(0), 0
-        for level in range(levels.shape[0]):
-            while j < min(levels[level], count):
-                word |= np.uint64(1) << np.uint64(where[j])
-                j += 1
+            row[b] = x if x >= floor else np.float32(0.0)
+        low = np.float32(0.0)
+        for level in range(levels.shape[0] - 1, -1, -1):  # from many peaks to few
+            high = low
+            if _count_above(row, low) > levels[level]:
+                low, high = _between(row, levels[level], low)
+            word = _bits_above(row, high)
+            if low < high:
+                missing = levels[level] - _count_above(row, high)
+                for b in range(64):
+                    if missing > 0 and low < row[b] <= high:
+                        word |= np.uint64(1) << np.uint64(b)
+                        missing -= 1
             words[level, i] = word

@@ -41,9 +41,9 @@ def _count_word(word, sign, counts):  # type: ignore[no-untyped-def]  # noqa: AN
 
 @kernel
 def count_levels(words, counts):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Add to counts (2, 64) how often each band is set in words (n_levels, 2, n), by phase."""
+    """Add to counts (n_phases, 64) how often each band is set in words (n_levels, n_phases, n), by phase."""
     for level in range(words.shape[0]):
-        for phase in range(2):
+        for phase in range(words.shape[1]):
             for word in words[level, phase]:
                 _count_word(word, np.float32(1.0), counts[phase])
 
@@ -97,14 +97,15 @@ def coincide(words, rows, found):  # type: ignore[no-untyped-def]  # noqa: ANN00
 def best_alignments(words, item_counts, references, mean, deviation, phases, shifts, z):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
     """Fill, for each reference (at least n words), where (phase, start) item words coincide best, and z there."""
     n_words = words.shape[2]
-    weights = np.empty((2, references.shape[1]), np.int64)
+    n_phases = words.shape[1]
+    weights = np.empty((n_phases, references.shape[1]), np.int64)
     for k in range(references.shape[0]):
-        for phase in range(2):
+        for phase in range(n_phases):
             _weigh(references[k], item_counts[phase], weights[phase])
         expected = weights[:, :n_words].sum(axis=1)
         z[k] = -np.inf
         for start in range(references.shape[1] - n_words + 1):
-            for phase in range(2):
+            for phase in range(n_phases):
                 if start:
                     expected[phase] += weights[phase, start + n_words - 1] - weights[phase, start - 1]
                 excess = _found(words, phase, references[k], start) - np.float32(expected[phase] / n_words)

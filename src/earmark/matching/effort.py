@@ -5,7 +5,7 @@ import dataclasses
 from earmark.errors import ParameterError
 from earmark.fingerprint import ORIGINAL, Rendition
 
-__all__ = ["DEFAULT_EFFORT", "EFFORTS", "Effort", "SweepPlan", "effort_named"]
+__all__ = ["DEFAULT_EFFORT", "EFFORTS", "Closeness", "Effort", "SweepPlan", "effort_named"]
 
 SPEED_STEP_SEMITONES = 0.7
 """From one speed to the next, 4 %: a patch stays recognisable within 2 to 3 % (DESIGN.md section 2, step 5)."""
@@ -21,25 +21,42 @@ PITCH_STEPS, PITCH_TEMPOS = 10, (0.71, 0.79, 0.89, 1.0, 1.12, 1.26, 1.41)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Closeness:
+    """How closely a sweep looks at a block.
+
+    Attributes
+    ----------
+    probes : int
+        Patches that are looked up for each rendition.
+    candidates : int
+        The best so many are verified.
+    """
+
+    probes: int
+    candidates: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class SweepPlan:
     """A search for changed music, block by block of 5 s.
+
+    A long stretch of changed music has many blocks to be found by, a short one few: its blocks are looked at more
+    closely.
 
     Attributes
     ----------
     renditions : tuple of Rendition
         What is undone to see whether the catalog knows it then.
-    probes_per_block : int
-        Patches that are looked up for each rendition.
     hits_per_probe : int
-        Catalog patches that each brings.
-    candidates_per_block : int
-        The best so many are verified.
+        Catalog patches that each probe brings.
+    long, short : Closeness
+        Of blocks of stretches longer than 30 s, and of others.
     """
 
     renditions: tuple[Rendition, ...]
-    probes_per_block: int
     hits_per_probe: int
-    candidates_per_block: int
+    long: Closeness
+    short: Closeness
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,7 +103,10 @@ _ALL = (
         hits_per_patch=20,
         candidates_per_window=60,
         sweep=SweepPlan(
-            renditions=(*_speeds(), *_tempos()), probes_per_block=2, hits_per_probe=10, candidates_per_block=12
+            renditions=(*_speeds(), *_tempos()),
+            hits_per_probe=10,
+            long=Closeness(probes=2, candidates=12),
+            short=Closeness(probes=4, candidates=48),
         ),
     ),
     Effort(
@@ -95,9 +115,9 @@ _ALL = (
         candidates_per_window=150,
         sweep=SweepPlan(
             renditions=tuple(dict.fromkeys([*_speeds(), *_tempos(), *_pitches()])),
-            probes_per_block=3,
             hits_per_probe=10,
-            candidates_per_block=64,
+            long=Closeness(probes=3, candidates=64),
+            short=Closeness(probes=4, candidates=128),
         ),
     ),
 )

@@ -19,13 +19,13 @@ def best_fits(words: NDArray[np.uint64], references: NDArray[np.uint64]) -> list
 
     Parameters
     ----------
-    words : np.ndarray [shape=(n_levels, 2, n_words), dtype=uint64]
-        Of an item.
+    words : np.ndarray [shape=(n_levels, n_phases, n_words), dtype=uint64]
+        Of an item; of one phase or both.
     references : np.ndarray [shape=(n, n_words or more), dtype=uint64]
         Of tracks.
     """
     words = np.ascontiguousarray(words)
-    counts = np.zeros((2, 64), np.float32)
+    counts = np.zeros((words.shape[1], 64), np.float32)
     count_levels(words, counts)
     n = len(references)
     phases, places, excess = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros(n, np.float32)
@@ -37,13 +37,16 @@ def best_fits(words: NDArray[np.uint64], references: NDArray[np.uint64]) -> list
 def best_in_track(words: NDArray[np.uint64], track_words: NDArray[np.uint64]) -> tuple[float, int, int]:
     """Return the same for all of a track: fit, phase, and the track word that the first word lies beside.
 
-    Of a passage that the track repeats, a search for patches may have brought the wrong one.
+    Of a passage that the track repeats, a search for patches may have brought the wrong one. One phase is laid
+    everywhere, and both where it fits best.
     """
     n_words = words.shape[2]
     margin = n_words - round(LEAST_OVERLAP * n_words)
     reference = track_stretch(track_words, -margin, max(len(track_words), n_words) + 2 * margin)
-    fit, phase, place = best_fits(words, reference[None])[0]
-    return fit, phase, place - margin
+    _, _, place = best_fits(words[:, :1], reference[None])[0]
+    first = place - margin - 1
+    fit, phase, off = best_fits(words, track_stretch(track_words, first, n_words + 2)[None])[0]
+    return fit, phase, first + off
 
 
 def track_stretch(words: NDArray[np.uint64], start: int, length: int) -> NDArray[np.uint64]:

@@ -18,7 +18,7 @@ from earmark.matching.match import Match
 from earmark.matching.odds import Calibration, load_calibration, log10_e_value, score_at
 from earmark.matching.residue import residue
 from earmark.matching.search import WINDOW_WORDS, Alignment, find_alignments
-from earmark.matching.sweep import DENSER, Sweep, is_short, refine
+from earmark.matching.sweep import Sweep, is_short, refine
 from earmark.matching.view import item_frame, undone_view, view_word
 
 __all__ = ["DEFAULT_MAX_E_VALUE", "Matcher"]
@@ -90,7 +90,7 @@ class Matcher:
         self._sweep: Sweep | None = None
         if self._effort.sweep is not None:
             self._sweep = Sweep(catalog, model, self._cohort, self._effort.sweep)
-            self._swept = load_calibration(model, effort, "sweep")
+            self._swept, self._swept_short = (load_calibration(model, effort, look) for look in ("sweep", "short"))
 
     def match(self, fingerprint: Fingerprint) -> list[Match]:
         """Find what an item holds.
@@ -132,9 +132,7 @@ class Matcher:
             if whole or 2 * (stop - start) >= LEAST_GAP_FRAMES:
                 frames = 2 * start, min(2 * stop, fingerprint.n_frames)
                 (short if is_short(*frames) else long).extend(sweep.find(fingerprint, *frames))
-        # Odds are fitted on long stretches. Looking so many times as closely gives chance as many more opportunities.
-        denser = dataclasses.replace(self._swept, intercept=self._swept.intercept + math.log10(DENSER))
-        return [(self._swept, long), (denser, short)]
+        return [(self._swept, long), (self._swept_short, short)]
 
     def _look_beneath(self, found: FoundSoFar, fingerprint: Fingerprint) -> None:
         """Look for what plays together with the best of what was found, and then once more beneath all of it.

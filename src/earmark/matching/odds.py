@@ -14,6 +14,12 @@ __all__ = ["SHARES", "Calibration", "load_calibration", "log10_e_value", "score_
 SHARES = {"plain": 0.4, "residue": 0.2, "sweep": 0.4}
 """What share of the chance matches that are accepted each look at an item may bring, where all are taken."""
 
+SERVED_BY = {"residue": "plain"}
+"""What is left of an item without the tracks found is looked at as the item is, so the same fit serves."""
+
+SHARES_WITH = {"short": "sweep"}
+"""No seconds are swept both as part of a long stretch and as a short one."""
+
 LOWEST_LOG10 = -300.0
 
 
@@ -42,9 +48,9 @@ def load_calibration(model: Model, effort: str, look: str) -> Calibration:
     model : Model
     effort : str
     look : str
-        "plain" (the item as it is), "residue" (what is left of it without the tracks found; looked at in the same way,
-        so the same fit serves) or "sweep". A match of one look is as good as its odds times what the other looks add,
-        so each look's chance matches count by its share of those that are accepted.
+        "plain" (the item as it is), "residue" (what is left of it without the tracks found), "sweep" or "short" (the
+        sweep of long and of short stretches). A match of one look is as good as its odds times what the other looks
+        add, so each look's chance matches count by its share of those that are accepted.
 
     Raises
     ------
@@ -57,11 +63,12 @@ def load_calibration(model: Model, effort: str, look: str) -> Calibration:
             f"odds are calibrated for model {fitted['model']}, got {model.digest}: run benchmarks/calibrate.py"
         )
     fits = fitted["efforts"].get(effort, {})
-    looks = {**fits, "residue": fits["plain"]} if "plain" in fits else fits
-    if look not in looks:
+    fitted_as = SERVED_BY.get(look, look)
+    if fitted_as not in fits:
         raise ParameterError(f"no odds are calibrated for effort {effort!r}, {look!r}: run benchmarks/calibrate.py")
-    one = Calibration(**looks[look])
-    share = SHARES[look] / sum(SHARES[name] for name in looks)
+    one = Calibration(**fits[fitted_as])
+    taken = [name for name in SHARES if SERVED_BY.get(name, name) in fits]
+    share = SHARES[SHARES_WITH.get(look, look)] / sum(SHARES[name] for name in taken)
     return dataclasses.replace(one, intercept=one.intercept - math.log10(share))
 
 

@@ -16,13 +16,13 @@ from earmark.catalog import Catalog
 from earmark.errors import ParameterError
 from earmark.fingerprint import Fingerprint, Model, Rendition, undone_patches
 from earmark.matching.coincidence import DECIDED, RADIUS, Cohort
-from earmark.matching.effort import SweepPlan
+from earmark.matching.effort import Closeness, SweepPlan
 from earmark.matching.fitting import best_fits, best_in_track, track_stretch
 from earmark.matching.search import WINDOW_WORDS, Alignment, WordsOf, align
 from earmark.matching.view import View, item_frame, undone_view
 from earmark.matching.voting import vote
 
-__all__ = ["DENSER", "Sweep", "is_short", "refine"]
+__all__ = ["BLOCK_FRAMES", "Sweep", "is_short", "refine"]
 
 BLOCK_FRAMES = 2 * WINDOW_WORDS
 """5 s of item."""
@@ -34,10 +34,7 @@ MAX_CODES = 1 << 31
 """`vote` counts for numbers below this: a track under a rendition is one of them."""
 
 SHORT_FRAMES = 940
-"""30 s: of stretches up to this, `DENSER` times as many probes are looked up, and as many more candidates looked at. A
-long stretch of changed music has many blocks to be found by, a short one few."""
-
-DENSER = 2
+"""30 s: stretches up to this are short ones."""
 
 LEAST_FIT, LEAST_REFINED_FIT = 12.0, 16.0
 """Excess of coincidences over the square root of the words, from which on a candidate is refined, and which it must
@@ -110,11 +107,11 @@ class Sweep:
             The stretch, in item frames.
         """
         blocks = list(_blocks(start, stop, self._model.config.patch_frames))
-        density = DENSER if is_short(start, stop) else 1
+        closeness = self._plan.short if is_short(start, stop) else self._plan.long
         found = []
         for i in range(0, len(blocks), BLOCKS_PER_SEARCH):
             some = blocks[i : i + BLOCKS_PER_SEARCH]
-            for block, candidates in zip(some, self._candidates(fingerprint, some, density), strict=True):
+            for block, candidates in zip(some, self._candidates(fingerprint, some, closeness), strict=True):
                 for alignment in self._promising(fingerprint, block, candidates):
                     refined = self._refined(fingerprint, alignment, (start, stop))
                     if refined is not None:
@@ -122,12 +119,12 @@ class Sweep:
         return found
 
     def _candidates(
-        self, fingerprint: Fingerprint, blocks: list[tuple[int, int]], density: int
+        self, fingerprint: Fingerprint, blocks: list[tuple[int, int]], closeness: Closeness
     ) -> Iterator[list[_Candidate]]:
-        """Yield for each block what its probes, `density` times as many as planned, agree on."""
+        """Yield for each block what its probes agree on."""
         plan, config = self._plan, self._model.config
         renditions = plan.renditions
-        centres = [_probe_centres(block, density * plan.probes_per_block, config.patch_frames) for block in blocks]
+        centres = [_probe_centres(block, closeness.probes, config.patch_frames) for block in blocks]
         row_of_block = np.cumsum([0, *map(len, centres)])
         at = np.concatenate(centres)
         patches = np.stack([undone_patches(fingerprint.saliency, self._model, r, at) for r in renditions], axis=1)
@@ -147,7 +144,7 @@ class Sweep:
                 coded[a:e].reshape(rows),
                 offsets[a:e].reshape(rows),
                 similarities.reshape(shape)[a:e].reshape(rows),
-                density * plan.candidates_per_block,
+                closeness.candidates,
             )
             which, track = np.divmod(codes, self._catalog.n_numbers)
             frames = steps * hop + hop // 2 + block[0] * tempo[which]
@@ -227,7 +224,7 @@ def _placed(alignment: Alignment, track_words: NDArray[np.uint64]) -> tuple[floa
 
 
 def is_short(start: int, stop: int) -> bool:
-    """Return whether a stretch of item frames is so short that it is looked at `DENSER` times as closely."""
+    """Return whether a stretch of item frames is so short that it is looked at more closely (`SweepPlan`)."""
     return stop - start <= SHORT_FRAMES
 
 
@@ -340,10 +337,10 @@ def _blocks(start: int, stop: int, least_frames: int) -> Iterator[tuple[int, int
 
 
 def _probe_centres(block: tuple[int, int], n_probes: int, patch_frames: int) -> NDArray[np.float64]:
-    """Return item frames in the middle of a block's probes: as many as do not overlap by more than half."""
+    """Return item frames in the middle of a block's probes: as many as do not overlap by more than two thirds."""
     half = patch_frames / 2
     room = block[1] - block[0] - patch_frames
-    n = max(1, min(n_probes, 1 + int(room // half)))
+    n = max(1, min(n_probes, 1 + int(room // (patch_frames / 3))))
     if n == 1:
         return np.array([(block[0] + block[1]) / 2])
     return np.linspace(block[0] + half, block[1] - half, n)
