@@ -32,7 +32,7 @@ import music
 import queries
 from earmark import audio
 from earmark.catalog import Layout, open_catalog
-from earmark.catalog.lists import LEVELS, load_lists
+from earmark.catalog.lists import LEVELS, load_lists, newest_lists
 from earmark.catalog.manifest import BLOCKS, LISTS, SEGMENTS, TABLE, TRACKS, WORDS, FileEntry, Manifest, SegmentEntry
 from earmark.catalog.segment import SegmentWriter
 from earmark.catalog.storage import describe_file, replace_manifest
@@ -141,6 +141,7 @@ def write_resampled(path, name, first, n_tracks, pool):
         n_words=n_tracks * WORDS_EACH,
         n_lists=n_lists,
         n_probes=layout.n_probes(n_lists),
+        lists=newest_lists(load_model()),
         files=files,
     )
 
