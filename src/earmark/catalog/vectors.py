@@ -30,7 +30,7 @@ _ID_BYTES: Final = 8
 _SearchParametersIVF: Any = faiss.SearchParametersIVF
 _IDSelectorBitmap: Any = faiss.IDSelectorBitmap
 
-_PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 96, 32768: 48}
+_PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 192, 32768: 48}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
