@@ -23,7 +23,7 @@ import soxr
 
 import music
 from earmark.catalog.hearing import sketch
-from earmark.fingerprint import fingerprint, load_model
+from earmark.fingerprint import TrackFingerprinter, load_model
 
 __all__ = ["BLOCK", "Block", "block_path", "is_test", "read_block", "recipe"]
 
@@ -109,7 +109,9 @@ def make_block(number, path):
     for track in range(BLOCK * number, BLOCK * (number + 1)):
         y = samples(track).astype(np.float32)
         began = time.process_time()
-        made.append(sketch(fingerprint([y], model), model))
+        fingerprinter = TrackFingerprinter(model)
+        fingerprinter.push(y)
+        made.append(sketch(fingerprinter.finish()))
         seconds.append(time.process_time() - began)
     partial = path.with_suffix(".partial.npz")
     np.savez(

@@ -38,8 +38,7 @@ from sklearn.neural_network import MLPRegressor
 import music
 from earmark.audio import load
 from earmark.catalog.codes import decoded_patches
-from earmark.catalog.hearing import sketch
-from earmark.fingerprint import Fingerprinter, load_model
+from earmark.fingerprint import TrackFingerprinter, load_model
 from earmark.fingerprint.bands import band_magnitudes, filter_bank
 
 MODEL = load_model()
@@ -56,9 +55,9 @@ DATA = Path(__file__).parents[1] / "data"
 
 def packed(y):
     """What a pack has of a signal: bits [n_words, 64], and patches as good as their codes [n_patches, n_dims]."""
-    fingerprinter = Fingerprinter(MODEL)
+    fingerprinter = TrackFingerprinter(MODEL)
     fingerprinter.push(y)
-    kept = sketch(fingerprinter.finish(), MODEL)
+    kept = fingerprinter.finish()
     bits = (kept.words[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)
     return bits.astype(np.float32), coded(kept.patches)
 

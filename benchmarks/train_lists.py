@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/train_lists.py [--tracks FOLDER]     writes src/earmark/catalog/lists.npz
+    python benchmarks/train_lists.py [--tracks FOLDER] [--out FILE]     writes src/earmark/catalog/lists.npz
 
 Trained on music that the model was trained on: the patches of the development tracks without the test and the bundled
 packages, and of tracks made from them, see `enlarging.py` (made here if no folder of them is given). Spherical k-means
@@ -80,6 +80,7 @@ def leaves(vectors, n_levels):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tracks", type=Path, help="folder of enlarging.py")
+    parser.add_argument("--out", type=Path, default=LISTS_PATH, help="another file, to try them")
     args = parser.parse_args()
     model = load_model()
     faiss.omp_set_num_threads(1)  # sums in one order
@@ -91,8 +92,8 @@ def main():
     n_below = round(np.log2(LEVELS[-1] / LEVELS[1]) / 2)
     centres = np.concatenate([leaves(vectors[coarse == number], n_below) for number in range(LEVELS[1])])
     centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-9)
-    np.savez(LISTS_PATH, codes=quantizer.compute_codes(centres), model=np.array(model.digest))
-    print(f"{LISTS_PATH}: {len(centres)} lists, {LISTS_PATH.stat().st_size} bytes")
+    np.savez(args.out, codes=quantizer.compute_codes(centres), model=np.array(model.digest))
+    print(f"{args.out}: {len(centres)} lists, {args.out.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,23 @@
 """The index of a segment: its blocks against FAISS's own, its codes read back, its lists whatever the segmentation."""
 
+import dataclasses
+import hashlib
+import json
+
 import faiss
 import numpy as np
 import pytest
 
-from earmark.catalog import Layout, open_catalog, remove_tracks
+import earmark.catalog.lists as lists_module
+import earmark.catalog.segment as segment_module
+from earmark.catalog import Layout, compact_catalog, open_catalog, remove_tracks
 from earmark.catalog.code_blocks import pack_blocks, unpack_blocks
-from earmark.catalog.lists import LEVELS, Lists, decode, load_lists, read_lists
-from earmark.catalog.manifest import read_manifest
+from earmark.catalog.lists import LEVELS, Lists, decode, load_lists, newest_lists, read_lists
+from earmark.catalog.manifest import FIRST_LISTS, read_manifest
+from earmark.catalog.storage import replace_manifest
 from earmark.catalog.vector_writer import VectorWriter
 from earmark.catalog.vectors import open_vector_index
-from earmark.errors import CatalogDamagedError, CatalogError
+from earmark.errors import CatalogDamagedError, CatalogError, CatalogVersionError
 
 from .synthetic_catalog import MODEL, quantized, sketch, unit_patches, write_catalog
 
@@ -38,7 +45,13 @@ def _written(directory, parts, layout=None):
         writer.append(part)
     n_vectors, n_lists = writer.finish(layout or Layout())
     return open_vector_index(
-        directory, MODEL, n_patches=writer.n_patches, n_vectors=n_vectors, n_lists=n_lists, n_probes=n_lists
+        directory,
+        MODEL,
+        n_patches=writer.n_patches,
+        n_vectors=n_vectors,
+        n_lists=n_lists,
+        n_probes=n_lists,
+        lists=newest_lists(MODEL),
     )
 
 
@@ -147,7 +160,7 @@ def test_a_list_is_checked_when_it_is_looked_into(tmp_path, rng):
 
 
 def test_a_table_that_does_not_fit(tmp_path, rng):
-    index = {"n_patches": 64, "n_vectors": 64, "n_lists": 1, "n_probes": 1}
+    index = {"n_patches": 64, "n_vectors": 64, "n_lists": 1, "n_probes": 1, "lists": None}
     _written(tmp_path / "a", [unit_patches(rng, 64)])
     for name, value, words in (
         ("n_lists", 128, "expected 128 lists"),
@@ -192,3 +205,50 @@ def test_small_segments_are_searched_as_one(tmp_path, rng):
         assert set(np.unique(found[0])) <= {-1, 0, 1, 3, 5}
     remove_tracks(path, ["t0", "t1", "t3", "t5"])
     assert (open_catalog(path, MODEL).search(queries, 5)[0] == -1).all()
+
+
+def _in_lists(path, digest):
+    """Have the manifest of a catalog say that its vectors are sorted into the lists of some digest."""
+    manifest, _ = read_manifest(path)
+    segments = tuple(dataclasses.replace(entry, lists=digest) for entry in manifest.segments)
+    replace_manifest(path, dataclasses.replace(manifest, segments=segments))
+
+
+def test_a_catalog_of_earlier_lists_is_searched_as_it_is_and_sorted_anew_when_compacted(tmp_path, rng, monkeypatch):
+    layout = Layout(exact_below=10, vectors_per_list=1, probes={2048: 8})
+    vectors = _near_centres(rng, 3000, 0.5)
+    one = dataclasses.replace(sketch(rng, 3000), patches=np.rint(256 * vectors).clip(-127, 127).astype(np.int8))
+    queries = one.patches[::10]
+    with monkeypatch.context() as earlier:
+        earlier.setattr(lists_module, "newest_lists", lambda _: FIRST_LISTS)
+        earlier.setattr(segment_module, "newest_lists", lambda _: FIRST_LISTS)
+        path = write_catalog(tmp_path / "c", [[("a", one)]], layout)
+    assert newest_lists(MODEL) != FIRST_LISTS
+
+    def found():
+        _, positions, _ = open_catalog(path, MODEL).search(queries, 1)
+        return (positions[:, 0] == np.arange(0, 3000, 10)).mean()
+
+    assert read_manifest(path)[0].segments[0].lists == FIRST_LISTS
+    assert found() > 0.75
+    document = json.loads((path / "manifest.json").read_text())  # as the first catalogs of version 2 were written
+    del document["segments"][0]["lists"], document["sha256"]
+    text = json.dumps(document, indent=1) + "\n"
+    document["sha256"] = hashlib.sha256(text.encode()).hexdigest()
+    (path / "manifest.json").write_text(json.dumps(document, indent=1) + "\n")
+    assert read_manifest(path)[0].segments[0].lists == FIRST_LISTS
+    assert found() > 0.75
+    _in_lists(path, newest_lists(MODEL))
+    assert found() < 0.25  # looked for in lists that they are not in
+    _in_lists(path, FIRST_LISTS)
+    assert compact_catalog(path, model=MODEL, layout=layout).n_rewritten == 1
+    assert read_manifest(path)[0].segments[0].lists == newest_lists(MODEL)
+    assert found() > 0.75
+    assert compact_catalog(path, model=MODEL, layout=layout).n_rewritten == 0
+
+
+def test_lists_that_this_version_does_not_have(tmp_path, rng):
+    path = write_catalog(tmp_path / "c", [[("a", sketch(rng, 300))]], Layout(exact_below=10))
+    _in_lists(path, "0" * 64)
+    with pytest.raises(CatalogVersionError, match=r"vectors\.lists: sorted into lists 0{64}.*update Earmark"):
+        open_catalog(path, MODEL)

@@ -8,7 +8,8 @@ from pathlib import Path
 from earmark.catalog.catalog import check_model
 from earmark.catalog.change import changing
 from earmark.catalog.harvest import Shelf, recordings, repeated_contents
-from earmark.catalog.manifest import Manifest, SegmentEntry
+from earmark.catalog.lists import newest_lists
+from earmark.catalog.manifest import LISTS, Manifest, SegmentEntry
 from earmark.catalog.report import Progress
 from earmark.catalog.segment import open_track_table
 from earmark.catalog.segment_series import SegmentSeries
@@ -49,8 +50,9 @@ def compact_catalog(
 ) -> Compaction:
     """Free the room of removed tracks and join small segments, without audio.
 
-    Segments from which tracks were removed, those that share audio with others, and those that are less than half full
-    if there are several, are written anew; then the manifest is replaced, then the old ones are deleted. Until then
+    Segments from which tracks were removed, those that share audio with others, those whose vectors are in lists that
+    were trained again since, and those that are less than half full if there are several, are written anew; then the
+    manifest is replaced, then the old ones are deleted. Until then
     the disk holds both. Readers that have the old ones open go on with them.
 
     Parameters
@@ -82,7 +84,7 @@ def compact_catalog(
     layout = layout or Layout()
     with changing(path) as manifest:
         check_model(path, manifest.model_digest, model)
-        after, chosen = manifest, _chosen(path, manifest, layout, everything=everything)
+        after, chosen = manifest, _chosen(path, manifest, model, layout, everything=everything)
         if chosen:
             new = _rewritten(path, manifest, chosen, model, layout, on_progress)
             names = {entry.name for entry in chosen}
@@ -98,15 +100,23 @@ def compact_catalog(
     )
 
 
-def _chosen(path: Path, manifest: Manifest, layout: Layout, *, everything: bool) -> list[SegmentEntry]:
+def _chosen(path: Path, manifest: Manifest, model: Model, layout: Layout, *, everything: bool) -> list[SegmentEntry]:
     """Return the segments that are worth writing anew."""
     if everything:
         return list(manifest.segments)
     repeated = repeated_contents([Shelf(catalog=path, entry=entry) for entry in manifest.segments])
-    chosen = [entry for entry in manifest.segments if entry.removed or _has(path, entry, repeated)]
+    chosen = [
+        entry
+        for entry in manifest.segments
+        if entry.removed or _is_in_old_lists(entry, model) or _has(path, entry, repeated)
+    ]
     small = [entry for entry in manifest.segments if 2 * entry.n_patches < layout.max_patches and entry not in chosen]
     joined = small if len(small) + len(chosen) > 1 else []
     return [entry for entry in manifest.segments if entry in chosen or entry in joined]
+
+
+def _is_in_old_lists(entry: SegmentEntry, model: Model) -> bool:
+    return LISTS in entry.files and entry.n_lists > 1 and entry.lists != newest_lists(model)
 
 
 def _has(path: Path, entry: SegmentEntry, contents: set[bytes]) -> bool:

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.lists import Queries, load_lists
+from earmark.catalog.lists import Queries, load_lists, newest_lists
 from earmark.catalog.segment import Segment
 from earmark.catalog.vector_writer import write_lists
 from earmark.catalog.vectors import Layout, VectorIndex
@@ -86,4 +86,5 @@ def _index(codes: NDArray[np.uint8], numbers: NDArray[np.int64], model: Model, *
             n_patches=n_patches,
             n_vectors=len(codes),
             n_probes=layout.n_probes(n_lists),
+            lists=newest_lists(model) if n_lists > 1 else None,
         )

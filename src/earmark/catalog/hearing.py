@@ -19,13 +19,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import numpy as np
-
 from earmark.audio import SAMPLE_RATE, stream
 from earmark.audio.tags import Tags, read_tags
 from earmark.catalog.track import Sketch
 from earmark.errors import AudioError, CatalogError, TruncatedAudioError
-from earmark.fingerprint import Fingerprint, FingerprintConfig, Fingerprinter, Model
+from earmark.fingerprint import FingerprintConfig, Model, TrackFingerprint, TrackFingerprinter
 from earmark.fingerprint.model import dump_model, read_model
 
 __all__ = ["Heard", "hear", "hear_all", "sketch"]
@@ -75,7 +73,7 @@ def hear(path: Path, model: Model) -> Heard:
     Heard
         A truncated recording gives the sketch of what came before, and a warning.
     """
-    fingerprinter, warning = Fingerprinter(model), None
+    fingerprinter, warning = TrackFingerprinter(model), None
     try:
         with stream(path, name=_NAME) as recording:
             try:
@@ -92,18 +90,15 @@ def hear(path: Path, model: Model) -> Heard:
     why_not = _unusable(made, model)
     if why_not is not None:
         return Heard(error=f"{why_not} ({warning})" if warning else why_not, duration_s=duration_s)
-    return Heard(sketch=sketch(made, model), warning=warning, tags=read_tags(path), duration_s=duration_s)
+    return Heard(sketch=sketch(made), warning=warning, tags=read_tags(path), duration_s=duration_s)
 
 
-def sketch(fingerprint: Fingerprint, model: Model) -> Sketch:
-    """Return the part of a fingerprint that a catalog keeps."""
-    config = model.config
-    words = np.ascontiguousarray(fingerprint.words[config.item_peaks.index(config.track_peaks), 0])
-    patches = np.ascontiguousarray(fingerprint.patches[:: config.track_patch_stride])
-    content = hashlib.sha256(fingerprint.n_samples.to_bytes(8, "little"))
-    content.update(words.astype("<u8").tobytes())
-    content.update(patches.tobytes())
-    return Sketch(n_samples=fingerprint.n_samples, words=words, patches=patches, content=content.digest())
+def sketch(made: TrackFingerprint) -> Sketch:
+    """Return a track's fingerprint under its digest."""
+    content = hashlib.sha256(made.n_samples.to_bytes(8, "little"))
+    content.update(made.words.astype("<u8").tobytes())
+    content.update(made.patches.tobytes())
+    return Sketch(n_samples=made.n_samples, words=made.words, patches=made.patches, content=content.digest())
 
 
 def hear_all(paths: Iterable[Path | None], model: Model, jobs: int) -> Generator[Heard | None]:
@@ -260,12 +255,12 @@ def _hear_in_worker(path: Path) -> Heard:
     return hear(path, _Worker.model)
 
 
-def _unusable(made: Fingerprint, model: Model) -> str | None:
+def _unusable(made: TrackFingerprint, model: Model) -> str | None:
     config = model.config
     if not len(made.patches):
         least_s = (config.n_fft + (config.patch_frames - 1) * config.hop_length) / config.sr
         return f"too short: {made.n_samples / SAMPLE_RATE:.2f} s, at least {least_s:.2f} s are needed"
-    if not made.patches[:: config.track_patch_stride].any():
+    if not made.patches.any():
         return "silent, or nothing but steady noise: there is nothing to recognise it by"
     return None
 

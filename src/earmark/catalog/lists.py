@@ -3,6 +3,9 @@
 A vector's list follows from its code alone. So catalogs merge, and grow, without anything being trained or sorted
 anew, and a search works out once for all segments of a catalog where to look. There are several levels: a list of one
 is the sum of four lists of the next. Centres are kept as codes of the model's product quantizer, 16 bytes each.
+
+Lists that were trained again are others, so a manifest names those of each segment by their digest. The newest are
+written with; the earlier ones ship too, as long as there are catalogs of their model, and are searched as they are.
 """
 
 import dataclasses
@@ -12,16 +15,17 @@ import io
 import zipfile
 import zlib
 from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.errors import CatalogError
+from earmark.errors import CatalogError, CatalogVersionError
 from earmark.fingerprint import Model
 
-__all__ = ["LEVELS", "Lists", "Queries", "decode", "load_lists", "read_lists"]
+__all__ = ["LEVELS", "Lists", "Queries", "check_lists", "decode", "load_lists", "newest_lists", "read_lists"]
 
 LEVELS: Final = (1, 128, 512, 2048, 8192, 32768)
 """Numbers of lists."""
@@ -32,6 +36,8 @@ _N_COARSE, _N_FINE = LEVELS[1], LEVELS[-1]
 _ASSIGN_COARSE: Final = 4
 _QUERY_COARSE: Final = 32
 _FLAT: Final = 2048
+# The newest first. The second were trained on 100,776 vectors, the first on 2.3 million.
+_FILES: Final = ("lists.npz", "lists_1.npz")
 _ASSIGN_ROWS: Final = 1 << 14
 
 
@@ -51,7 +57,7 @@ class Lists:
     """
 
     def __init__(self, codes: NDArray[np.uint8], model: Model) -> None:
-        self.digest = hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest()
+        self.digest = _digest(codes)
         self._model = model
         self._fine = _unit(decode(codes, model))
         self._coarse = self._centres(_N_COARSE)
@@ -148,17 +154,17 @@ class Queries:
 
     vectors: NDArray[np.float32]
     model: Model
-    _known: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.float32]]] = dataclasses.field(
+    _known: dict[tuple[str | None, int, int], tuple[NDArray[np.int64], NDArray[np.float32]]] = dataclasses.field(
         default_factory=dict, init=False
     )
 
-    def probes(self, n_lists: int, n_probes: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return which of `n_lists` lists to look into; see `Lists.nearest`."""
+    def probes(self, digest: str | None, n_lists: int, n_probes: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return which of the `n_lists` lists of some digest to look into; see `Lists.nearest`."""
         if n_lists == 1:
             return np.zeros((len(self.vectors), 1), np.int64), np.zeros((len(self.vectors), 1), np.float32)
-        key = n_lists, n_probes
+        key = digest, n_lists, n_probes
         if key not in self._known:
-            self._known[key] = load_lists(self.model).nearest(self.vectors, n_lists, n_probes)
+            self._known[key] = load_lists(self.model, digest).nearest(self.vectors, n_lists, n_probes)
         return self._known[key]
 
 
@@ -181,16 +187,42 @@ def decode(codes: NDArray[np.uint8], model: Model) -> NDArray[np.float32]:
     return np.ascontiguousarray(found.reshape(len(codes), model.config.n_dims), np.float32)
 
 
-@functools.lru_cache(maxsize=2)
-def load_lists(model: Model) -> Lists:
-    """Return the lists that ship with a model.
+def load_lists(model: Model, digest: str | None = None) -> Lists:
+    """Return lists that ship with a model.
+
+    Parameters
+    ----------
+    model : Model
+    digest : str or None
+        Which, of those that `check_lists` lets pass; None for the newest.
 
     Raises
     ------
     CatalogError
-        If those that ship with this version of Earmark are for another model.
+        If those of this version of Earmark are for another model.
     """
-    return read_lists(resources.files("earmark.catalog").joinpath("lists.npz").read_bytes(), model)
+    return _built(model, newest_lists(model) if digest is None else digest)
+
+
+def newest_lists(model: Model) -> str:
+    """Return the digest of the lists that are written with.
+
+    Raises
+    ------
+    CatalogError
+        If those of this version of Earmark are for another model.
+    """
+    return next(iter(_shipped(model)))
+
+
+def check_lists(path: Path, model: Model, digest: str) -> None:
+    """Raise CatalogVersionError, naming `path`, unless this version of Earmark has the lists of a digest."""
+    shipped = _shipped(model)
+    if digest not in shipped:
+        raise CatalogVersionError(
+            f"{path}: sorted into lists {digest}, but this version of Earmark has {' and '.join(shipped)}: "
+            "update Earmark"
+        )
 
 
 def read_lists(data: bytes, model: Model) -> Lists:
@@ -201,6 +233,23 @@ def read_lists(data: bytes, model: Model) -> Lists:
     CatalogError
         If `data` is not such a file, or they are for another model.
     """
+    return Lists(_read_codes(data, model), model)
+
+
+@functools.lru_cache(maxsize=2)
+def _shipped(model: Model) -> dict[str, NDArray[np.uint8]]:
+    """Return the codes of the centres of all lists that there are, by digest, the newest first."""
+    folder = resources.files("earmark.catalog")
+    codes = [_read_codes(folder.joinpath(name).read_bytes(), model) for name in _FILES]
+    return {_digest(one): one for one in codes}
+
+
+@functools.lru_cache(maxsize=4)
+def _built(model: Model, digest: str) -> Lists:
+    return Lists(_shipped(model)[digest], model)
+
+
+def _read_codes(data: bytes, model: Model) -> NDArray[np.uint8]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
             codes, made_for = kept["codes"], str(kept["model"])
@@ -211,7 +260,11 @@ def read_lists(data: bytes, model: Model) -> Lists:
     shape = (_N_FINE, model.centroids.shape[0] // 2)
     if codes.shape != shape or codes.dtype != np.uint8:
         raise CatalogError(f"the lists should be {shape} of uint8, got {codes.shape} of {codes.dtype}")
-    return Lists(codes, model)
+    return np.asarray(codes)
+
+
+def _digest(codes: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(np.ascontiguousarray(codes).tobytes()).hexdigest()
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

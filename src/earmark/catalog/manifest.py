@@ -12,6 +12,7 @@ from earmark.errors import CatalogDamagedError, CatalogError, CatalogVersionErro
 
 __all__ = [
     "BLOCKS",
+    "FIRST_LISTS",
     "FORMAT_VERSION",
     "LISTS",
     "MANIFEST",
@@ -45,6 +46,9 @@ MANIFEST_COPY: Final = "manifest.copy.json"
 # What a build or add has done so far; see `Unfinished`.
 UNFINISHED: Final = "unfinished"
 
+FIRST_LISTS: Final = "fc6c04e09e7eebe09bb8eaf3eef9ce20547db2a7ee61217e011843c2fd07a122"
+"""Those of segments whose manifest does not name any: the first catalogs of version 2 did not."""
+
 _KIND: Final = "earmark-catalog"
 _SEGMENT_NAME: Final = re.compile(r"[0-9]{4,9}")
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -76,6 +80,9 @@ class SegmentEntry:
         Words of its peak bitmaps.
     n_lists, n_probes : int
         Inverted lists of the vector index, and how many of them a search looks into; 1 list is an exact scan.
+    lists : str or None
+        Digest of the lists that its vectors are sorted into; None where there is one, or, in version 1, lists of its
+        own.
     files : mapping of str to FileEntry
     removed : tuple of int
         Tombstones: rows of the track table, ascending.
@@ -91,6 +98,7 @@ class SegmentEntry:
     n_lists: int
     n_probes: int
     files: Mapping[str, FileEntry]
+    lists: str | None = None
     removed: tuple[int, ...] = ()
     edition: int = 1
 
@@ -241,7 +249,10 @@ def _segment(document: Mapping[str, Any]) -> SegmentEntry:
     if not edition:
         raise ValueError("editions count from 1")
     name = _matched(_SEGMENT_NAME, document["name"])
-    return SegmentEntry(name=name, files=files, removed=removed, edition=edition, **counts)
+    lists = document.get("lists", FIRST_LISTS if counts["n_lists"] > 1 and LISTS in files else None)
+    if lists is not None:
+        _matched(_SHA256, lists)
+    return SegmentEntry(name=name, files=files, lists=lists, removed=removed, edition=edition, **counts)
 
 
 _COUNTS: Final = ("n_tracks", "n_patches", "n_vectors", "n_words", "n_lists", "n_probes")

@@ -1,6 +1,7 @@
 """Segments: tracks that were added together, written once and never changed."""
 
 import contextlib
+import functools
 import hashlib
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.lists import Queries
+from earmark.catalog.lists import Queries, newest_lists
 from earmark.catalog.manifest import (
     BLOCKS,
     LISTS,
@@ -112,6 +113,7 @@ class SegmentWriter:
             n_words=self._words.n_words,
             n_lists=n_lists,
             n_probes=self._layout.n_probes(n_lists),
+            lists=newest_lists(self._model) if n_lists > 1 else None,
             files=files,
         )
 
@@ -153,7 +155,8 @@ class Segment:
             if hashlib.sha256(sums).hexdigest() != entry.files[BLOCKS].sha256:
                 raise _not_as_written(directory / BLOCKS)
             self._words = WordsReader(directory, sums)
-        opened = VectorIndexV1 if VECTORS_V1 in entry.files else open_vector_index
+        own_lists = VECTORS_V1 in entry.files
+        opened = VectorIndexV1 if own_lists else functools.partial(open_vector_index, lists=entry.lists)
         with _readable(directory):
             self._vectors = opened(
                 directory,

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from earmark.catalog.code_blocks import BLOCK, unpack_blocks
-from earmark.catalog.lists import LEVELS, Queries
+from earmark.catalog.lists import LEVELS, Queries, check_lists
 from earmark.catalog.manifest import LISTS, TABLE
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
@@ -30,7 +30,7 @@ _ID_BYTES: Final = 8
 _SearchParametersIVF: Any = faiss.SearchParametersIVF
 _IDSelectorBitmap: Any = faiss.IDSelectorBitmap
 
-_PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 96, 32768: 48}
+_PROBES: Final = {1: 1, 128: 24, 512: 96, 2048: 128, 8192: 192, 32768: 48}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +70,14 @@ class Layout:
 
 
 def open_vector_index(
-    directory: Path, model: Model, *, n_patches: int, n_vectors: int, n_lists: int, n_probes: int
+    directory: Path,
+    model: Model,
+    *,
+    n_patches: int,
+    n_vectors: int,
+    n_lists: int,
+    n_probes: int,
+    lists: str | None = None,
 ) -> "VectorIndex":
     """Open the index of a segment.
 
@@ -81,16 +88,24 @@ def open_vector_index(
     model : Model
     n_patches, n_vectors, n_lists, n_probes : int
         As the manifest has them.
+    lists : str or None
+        Likewise, their digest.
 
     Raises
     ------
     CatalogDamagedError
         If the files do not fit each other, or the manifest.
+    CatalogVersionError
+        If this version of Earmark has no such lists.
     """
     table = np.fromfile(directory / TABLE, "<u4")
     if len(table) != 2 * n_lists or n_lists not in LEVELS:
         raise CatalogDamagedError(f"{directory / TABLE}: damaged: expected {n_lists} lists")
-    return VectorIndex(directory / LISTS, table, model, n_patches=n_patches, n_vectors=n_vectors, n_probes=n_probes)
+    if n_lists > 1 and lists is not None:
+        check_lists(directory / LISTS, model, lists)
+    return VectorIndex(
+        directory / LISTS, table, model, n_patches=n_patches, n_vectors=n_vectors, n_probes=n_probes, lists=lists
+    )
 
 
 class VectorIndex:
@@ -105,6 +120,8 @@ class VectorIndex:
     model : Model
     n_patches, n_vectors, n_probes : int
         Patches, those of them that are indexed, and how many lists a search looks into.
+    lists : str or None
+        Digest of the lists; None if there is but one.
 
     Raises
     ------
@@ -113,9 +130,17 @@ class VectorIndex:
     """
 
     def __init__(
-        self, path: Path, table: NDArray[np.uint32], model: Model, *, n_patches: int, n_vectors: int, n_probes: int
+        self,
+        path: Path,
+        table: NDArray[np.uint32],
+        model: Model,
+        *,
+        n_patches: int,
+        n_vectors: int,
+        n_probes: int,
+        lists: str | None,
     ) -> None:
-        self._path, n_lists = path, len(table) // 2
+        self._path, self._digest, n_lists = path, lists, len(table) // 2
         self._n_patches, self._n_vectors, self._n_probes = n_patches, n_vectors, n_probes
         self._sizes, self._sums = table[:n_lists].astype(np.int64), table[n_lists:]
         n_blocks = -(-self._sizes // BLOCK)
@@ -156,7 +181,7 @@ class VectorIndex:
         CatalogDamagedError
             If a list that is looked into is not as it was written; lists are checked at their first use.
         """
-        lists, nearness = queries.probes(len(self._sizes), self._n_probes)
+        lists, nearness = queries.probes(self._digest, len(self._sizes), self._n_probes)
         self._check(lists)
         k = min(k, self._n_vectors)
         products = np.empty((len(lists), k), np.float32)

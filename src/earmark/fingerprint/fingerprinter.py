@@ -1,5 +1,6 @@
 """From samples to a fingerprint, in a stream of bounded memory."""
 
+import abc
 import dataclasses
 from collections.abc import Iterable
 
@@ -13,7 +14,7 @@ from earmark.fingerprint.model import Model
 from earmark.fingerprint.peaks import peak_words
 from earmark.fingerprint.saliency import saliency
 
-__all__ = ["Fingerprint", "Fingerprinter", "fingerprint"]
+__all__ = ["Fingerprint", "Fingerprinter", "SampleStream", "fingerprint"]
 
 BLOCK_FRAMES = 1024
 """Frames worked on at once: 33 s. Blocks begin at multiples of it, however the samples come, because an FFT of many
@@ -46,20 +47,12 @@ class Fingerprint:
     saliency: NDArray[np.uint8]
 
 
-class Fingerprinter:
-    """Takes samples as they come.
+class SampleStream(abc.ABC):
+    """Samples as they come, to saliency; what follows from that is the subclass's.
 
     Parameters
     ----------
     model : Model
-
-    Examples
-    --------
-    >>> from earmark.fingerprint import load_model
-    >>> fingerprinter = Fingerprinter(load_model())
-    >>> fingerprinter.push(np.zeros(8000, np.float32))
-    >>> fingerprinter.finish().n_frames
-    28
     """
 
     def __init__(self, model: Model) -> None:
@@ -73,9 +66,6 @@ class Fingerprinter:
         self._n_frames = 0  # frames whose bands are known
         self._saliency = np.empty((0, config.n_bands), np.float32)  # of the frames not yet turned into words
         self._n_salient = 0  # frames whose saliency is known
-        self._words: list[NDArray[np.uint64]] = []
-        self._patches: list[NDArray[np.int8]] = []
-        self._maps: list[NDArray[np.uint8]] = []
 
     def push(self, y: NDArray[np.float32]) -> None:
         """Take the next samples, any number of them.
@@ -106,8 +96,8 @@ class Fingerprinter:
             samples = samples[block:]
         self._samples, self._waiting = [samples], len(samples)
 
-    def finish(self) -> Fingerprint:
-        """Return the fingerprint of all that was pushed.
+    def _finish_samples(self) -> None:
+        """Work off what is left.
 
         Raises
         ------
@@ -118,14 +108,11 @@ class Fingerprinter:
         self._finished = True
         self._add_bands(np.concatenate([np.empty(0, np.float32), *self._samples]))
         self._add_saliency(self._n_frames)
-        self._add_words_and_patches(last=True)
-        return Fingerprint(
-            n_samples=self._n_samples,
-            n_frames=self._n_frames,
-            words=np.concatenate(self._words, axis=2),
-            patches=np.concatenate(self._patches),
-            saliency=np.concatenate(self._maps),
-        )
+        self._take_saliency(last=True)
+
+    @abc.abstractmethod
+    def _take_saliency(self, *, last: bool) -> None:
+        """Use up the saliency that there is, up to some frame; all of it if it is the last."""
 
     def _check_open(self) -> None:
         if self._finished:
@@ -137,7 +124,7 @@ class Fingerprinter:
         self._n_frames += len(bands)
         self._bands = np.concatenate([self._bands, bands])
         self._add_saliency(self._n_frames - config.context_frames)
-        self._add_words_and_patches(last=False)
+        self._take_saliency(last=False)
 
     def _add_saliency(self, stop: int) -> None:
         """Bring saliency up to frame `stop`, and drop the bands that it will not need again."""
@@ -150,7 +137,47 @@ class Fingerprinter:
             self._n_salient = stop
             self._bands = self._bands[max(stop - context - first_band, 0) :]
 
-    def _add_words_and_patches(self, *, last: bool) -> None:
+
+class Fingerprinter(SampleStream):
+    """Takes samples as they come.
+
+    Parameters
+    ----------
+    model : Model
+
+    Examples
+    --------
+    >>> from earmark.fingerprint import load_model
+    >>> fingerprinter = Fingerprinter(load_model())
+    >>> fingerprinter.push(np.zeros(8000, np.float32))
+    >>> fingerprinter.finish().n_frames
+    28
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__(model)
+        self._words: list[NDArray[np.uint64]] = []
+        self._patches: list[NDArray[np.int8]] = []
+        self._maps: list[NDArray[np.uint8]] = []
+
+    def finish(self) -> Fingerprint:
+        """Return the fingerprint of all that was pushed.
+
+        Raises
+        ------
+        ParameterError
+            When called again.
+        """
+        self._finish_samples()
+        return Fingerprint(
+            n_samples=self._n_samples,
+            n_frames=self._n_frames,
+            words=np.concatenate(self._words, axis=2),
+            patches=np.concatenate(self._patches),
+            saliency=np.concatenate(self._maps),
+        )
+
+    def _take_saliency(self, *, last: bool) -> None:
         """Turn the saliency there is into words and patches, up to a frame at which both are whole."""
         config, model = self._model.config, self._model
         step, rows = config.patch_hop_frames, len(self._saliency)

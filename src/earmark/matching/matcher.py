@@ -10,7 +10,7 @@ from earmark.catalog import Catalog
 from earmark.errors import ModelMismatchError, ParameterError
 from earmark.fingerprint import Fingerprint, Model, Rendition
 from earmark.matching.coincidence import BESIDE, Cohort, Stretch
-from earmark.matching.effort import DEFAULT_EFFORT, effort_named
+from earmark.matching.effort import DEFAULT_EFFORT, effort_named, for_catalog
 from earmark.matching.extent import find_extent
 from earmark.matching.finding import Finding, FoundSoFar, common, shift_at, words_beside
 from earmark.matching.fitting import track_stretch
@@ -84,7 +84,7 @@ class Matcher:
                 f"{catalog.path}: made with model {catalog.model_digest}, not {model.digest}: build it again"
             )
         self._catalog, self._model, self._config = catalog, model, model.config
-        self._cohort, self._effort = Cohort(model.cohort), effort_named(effort)
+        self._cohort, self._effort = Cohort(model.cohort), for_catalog(effort_named(effort), catalog.duration_s)
         self._plain, self._residue = (load_calibration(model, effort, look) for look in ("plain", "residue"))
         self._log10_limit = float(np.log10(max_e_value))
         self._sweep: Sweep | None = None
