@@ -111,4 +111,4 @@ def test_version_1_is_packed_and_packs_of_version_1_are_read(model, tmp_path):
         assert after.keys() == before.keys()
         for track_id, track in after.items():
             for name in ("words", "codes", "spoken"):
-                assert np.array_equal(getattr(track, name), getattr(before[track_id], name)), name
+                assert np.array_equal(getattr(track.sketch, name), getattr(before[track_id].sketch, name)), name

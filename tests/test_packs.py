@@ -16,6 +16,7 @@ from earmark.audit import make_key
 from earmark.catalog import (
     Layout,
     Revision,
+    TrackReader,
     TrackTags,
     catalog_info,
     live_rows,
@@ -24,7 +25,7 @@ from earmark.catalog import (
     state_of,
     write_state,
 )
-from earmark.catalog.codes import decoded_patches
+from earmark.catalog.lists import decode
 from earmark.cli import main
 from earmark.errors import (
     AuditError,
@@ -43,7 +44,7 @@ from earmark.exchange.contents import DEFAULT_COLUMNS
 from earmark.exchange.pack_file import Header, pack_bytes
 
 from .small_catalog import excerpt, small_catalog
-from .synthetic_catalog import MODEL, sketch, unit_patches, write_catalog
+from .synthetic_catalog import MODEL, quantized, sketch, unit_patches, write_catalog
 
 ALL_COLUMNS = ("path", *DEFAULT_COLUMNS, "upc")
 
@@ -106,29 +107,22 @@ def keys(tmp_path):
 # Codes and states
 
 
-def test_codes_decoded_and_indexed_again_are_the_same(tmp_path, rng):
+def test_codes_go_into_another_catalog_as_they_are(tmp_path, rng):
     patches = unit_patches(rng, 3000)
     patches[::7] = 0
     layout = Layout(exact_below=100, vectors_per_list=20)  # several lists, some of which end in the middle of a block
-    codes = []
-    for name in ("one", "two"):
-        one = dataclasses.replace(sketch(rng, 3000), patches=patches)
-        catalog = open_catalog(write_catalog(tmp_path / name, [[("a", one)]], layout), MODEL)
-        ((_, segment),) = catalog.segments()
-        found, spoken = segment.codes()
-        assert np.array_equal(spoken, patches.any(axis=1))
-        codes.append(found)
-        patches = decoded_patches(found, spoken, MODEL)
-        catalog.close()
-    assert np.array_equal(*codes)
+    one = dataclasses.replace(sketch(rng, 3000), patches=patches)
+    catalog = open_catalog(write_catalog(tmp_path / "one", [[("a", one)]], layout), MODEL)
+    stored = TrackReader(catalog).read(0).sketch
+    catalog.close()
+    assert np.array_equal(stored.spoken, patches.any(axis=1))
+    assert np.abs(decode(stored.codes, MODEL)[stored.spoken] - quantized(patches[stored.spoken])).max() < 1e-6
+    write_catalog(tmp_path / "two", [[("a", stored)]], layout)
+    assert segment_files_of(tmp_path / "one") == segment_files_of(tmp_path / "two")
 
 
-def test_every_centroid_is_nearest_to_its_own_decoding():
-    numbers = np.tile(np.arange(16), (32, 1)).T
-    codes = (numbers[:, ::2] | numbers[:, 1::2] << 4).astype(np.uint8)
-    decoded = decoded_patches(codes, np.ones(16, np.bool_), MODEL).reshape(16, 32, 4) / MODEL.config.patch_scale
-    distances = ((decoded[:, :, None, :] - MODEL.centroids[None]) ** 2).sum(axis=3)
-    assert np.array_equal(distances.argmin(axis=2), numbers)
+def segment_files_of(catalog):
+    return {path.name: path.read_bytes() for path in (catalog / "segments" / "0001").iterdir()}
 
 
 def test_a_state_survives_its_file_and_no_byte_of_it_may_change(tmp_path):
@@ -266,9 +260,7 @@ def apply_edits(path, edits, seed):
             elif what == "replace":
                 revise(path, remove=[tags.track_id], add=[(tags, sketch(rng, 4))])
             else:
-                from earmark.catalog import TrackReader
-
-                same = TrackReader(catalog).read(number).sketch(MODEL)
+                same = TrackReader(catalog).read(number).sketch
                 revise(path, remove=[tags.track_id], add=[(dataclasses.replace(tags, title=f"T{step}"), same)])
         catalog.close()
 

@@ -12,7 +12,7 @@ from earmark.catalog.manifest import MANIFEST, UNFINISHED, Manifest, SegmentEntr
 from earmark.catalog.new_catalog import empty_manifest
 from earmark.catalog.segment_series import SegmentSeries
 from earmark.catalog.storage import check_unused, clear_leftovers, discard, free_name, replace_manifest, writer_lock
-from earmark.catalog.track import Sketch, TrackTags, reference
+from earmark.catalog.track import CodedSketch, Sketch, TrackTags, reference
 from earmark.catalog.vectors import Layout
 from earmark.errors import CatalogError
 from earmark.fingerprint import Model
@@ -80,7 +80,7 @@ class Revision:
         with _writing(self._path):
             self._stack.close()
 
-    def add(self, tags: TrackTags, sketch: Sketch) -> None:
+    def add(self, tags: TrackTags, sketch: Sketch | CodedSketch) -> None:
         """Add a track; that its id is not in the catalog, or goes, is up to the caller."""
         with _writing(self._path):
             if self._series.holds(sketch.content):  # a further id of a recording takes no room

@@ -279,7 +279,7 @@ class _Intake:
         self._n_read += 1
         if self._on_track is not None:
             self._on_track(self._n_read, self._header.added + self._header.corrected)
-        entry = entries_from(entry_of(row.track.tags, row.track.content, self._header.columns))
+        entry = entries_from(entry_of(row.track.tags, row.track.sketch.content, self._header.columns))
         at = int(self._state.find(entry)[0])
         if at < 0 or self._state.entries[at] != entry[0] or self._seen[at]:
             raise self._malformed(f"track {row.track.tags.track_id!r} is not in its list, or comes twice")
@@ -290,7 +290,7 @@ class _Intake:
                 raise self._unfit(f"it has track {row.track.tags.track_id!r} already, though not all of them")
             self._n["present"] += 1
         elif row.change == ADDED:
-            self._revision.add(row.track.tags, row.track.sketch(self._model))
+            self._revision.add(row.track.tags, row.track.sketch)
             self._n["added"] += 1
         else:
             self._correct(row, entry)
@@ -305,7 +305,7 @@ class _Intake:
         extra = {name: value for name, value in before.tags.extra.items() if name not in columns} | dict(tags.extra)
         named = {name: tags.value(name) for name in columns if name in NAMED_COLUMNS}
         corrected: TrackTags = dataclasses.replace(before.tags, **named, extra=extra)  # type: ignore[arg-type]
-        self._revision.add(corrected, before.sketch(self._model))
+        self._revision.add(corrected, before.sketch)
         self._n["corrected"] += 1
 
     def _unfit(self, how: str) -> PackMismatchError:
