@@ -48,6 +48,8 @@ class BuildReport:
         Groups of track ids with the same audio; each is one recording, stored once.
     unmatched : tuple of str
         Rows of the metadata file that fit no source: file, line and path.
+    segments : tuple of str
+        Names of the segments that are new.
     """
 
     n_indexed: int
@@ -59,6 +61,7 @@ class BuildReport:
     n_skipped: int
     duplicates: tuple[tuple[str, ...], ...]
     unmatched: tuple[str, ...]
+    segments: tuple[str, ...]
 
 
 class NothingIndexedError(CatalogError):

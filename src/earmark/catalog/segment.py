@@ -170,6 +170,11 @@ class Segment:
         self._live_bits = self._bits() if entry.removed else None
 
     @property
+    def name(self) -> str:
+        """Of its directory."""
+        return self._entry.name
+
+    @property
     def n_tracks(self) -> int:
         """Tracks, removed ones included."""
         return self._entry.n_tracks
