@@ -583,19 +583,20 @@ def test_what_fails_in_the_middle_changes_nothing(tmp_path, monkeypatch):
     pack(one, tmp_path / "p", model=MODEL)
     before = (two / "manifest.json").read_bytes()
 
-    def stop_at_nine(n_done, n_all):
-        assert n_all == 12
-        if n_done == 9:
-            raise KeyboardInterrupt
+    def stop_at_nine(at):
+        if at.unit == "tracks":
+            assert at.n_total == 12
+            if at.n_done == 9:
+                raise KeyboardInterrupt
 
     for target in (two, tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt):
-            unpack(tmp_path / "p", target, model=MODEL, on_track=stop_at_nine)
+            unpack(tmp_path / "p", target, model=MODEL, on_progress=stop_at_nine)
     assert (two / "manifest.json").read_bytes() == before
     assert not list(two.rglob("*.partial"))
     assert not (tmp_path / "new").exists()
     with pytest.raises(KeyboardInterrupt):
-        pack(one, tmp_path / "q", model=MODEL, on_track=stop_at_nine)
+        pack(one, tmp_path / "q", model=MODEL, on_progress=stop_at_nine)
     assert not list(tmp_path.glob("*q*"))
 
 

@@ -161,7 +161,7 @@ def _damaged_files(
             wrong = found.result()
             n_done += file.n_bytes
             if on_progress is not None:
-                on_progress(Progress(n_done=n_done, n_total=n_total, duration_s=0.0))
+                on_progress(Progress(n_done=n_done, n_total=n_total, unit="bytes"))
             if wrong is not None:
                 yield relative, wrong
 

@@ -17,6 +17,7 @@ from earmark.catalog import (
     Catalog,
     CatalogState,
     Change,
+    Progress,
     TrackReader,
     entries_from,
     entry_of,
@@ -35,7 +36,7 @@ __all__ = ["GONE_PART", "STATE_PART", "TRACKS_PART", "PackReport", "pack"]
 GONE_PART, STATE_PART, TRACKS_PART = "gone", "state", "tracks"
 _LABELS_SHOWN: Final = 10
 
-OnTrack = Callable[[int, int], None]
+OnProgress = Callable[[Progress], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +68,7 @@ def pack(
     since: CatalogState | None = None,
     key: Path | None = None,
     recipients: Sequence[Recipient] = (),
-    on_track: OnTrack | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PackReport:
     """Write fingerprints and track table of a catalog into one file.
 
@@ -91,8 +92,8 @@ def pack(
         File of the Ed25519 key to sign with; None leaves it unsigned.
     recipients
         Who can read it, each alone; nobody for everybody.
-    on_track
-        Called with how many tracks are written, of how many.
+    on_progress
+        Called after each track.
 
     Returns
     -------
@@ -117,7 +118,7 @@ def pack(
     try:
         selection = _Selection(opened, chosen, labels, since)
         header = selection.header(model)
-        parts = selection.parts(on_track)
+        parts = selection.parts(on_progress)
         n_bytes = _write(out, lambda file: encrypted(pack_bytes(header, parts, private), recipients, file))
     finally:
         opened.close()
@@ -171,24 +172,26 @@ class _Selection:
             duration_s=round(self._duration_s, 3),
         )
 
-    def parts(self, on_track: OnTrack | None) -> Iterator[tuple[str, bytes]]:
+    def parts(self, on_progress: OnProgress | None) -> Iterator[tuple[str, bytes]]:
         """Yield the parts of a pack of it."""
         yield STATE_PART, self._state.entries.tobytes()
         if self._since is not None:
             yield GONE_PART, self._gone.tobytes()
-        for data in write_tracks(self._rows(on_track), self._columns):
+        for data in write_tracks(self._rows(on_progress), self._columns):
             yield TRACKS_PART, data
 
     def _count(self, change: Change) -> int:
         return int((self._change == change).sum())
 
-    def _rows(self, on_track: OnTrack | None) -> Iterator[PackedTrack]:
-        reader, numbers = TrackReader(self._catalog), np.flatnonzero(self._change)
+    def _rows(self, on_progress: OnProgress | None) -> Iterator[PackedTrack]:
+        reader, numbers, seconds = TrackReader(self._catalog), np.flatnonzero(self._change), 0.0
         for n, number in enumerate(numbers, 1):
             change = ADDED if self._change[number] == Change.ADDED else CORRECTED
-            yield PackedTrack(change=change, track=reader.read(int(number)))
-            if on_track is not None:
-                on_track(n, len(numbers))
+            track = reader.read(int(number))
+            yield PackedTrack(change=change, track=track)
+            seconds += track.sketch.n_samples / SAMPLE_RATE
+            if on_progress is not None:
+                on_progress(Progress(n_done=n, n_total=len(numbers), duration_s=seconds))
 
 
 def _check_base(since: CatalogState, catalog: Catalog, columns: tuple[str, ...]) -> None:
