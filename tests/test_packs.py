@@ -205,6 +205,13 @@ def test_only_chosen_columns_and_labels_are_handed_out(tmp_path):
     assert not list(tmp_path.glob("*c.earpack*"))
 
 
+def test_a_column_that_no_track_has_is_an_error(tmp_path):
+    one = made_catalog(tmp_path / "one")
+    with pytest.raises(PackError, match="has no column 'ipc', 'titel'; its columns are: path, isrc, title"):
+        pack(one, tmp_path / "p", model=MODEL, columns=["ipc", "titel", "upc"])
+    assert not (tmp_path / "p").exists()
+
+
 def test_the_same_catalog_gives_the_same_pack_and_no_file_is_overwritten(tmp_path, keys):
     path = made_catalog(tmp_path / "c")
     for name in ("one", "two"):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -14,6 +14,7 @@ from earmark.audio import SAMPLE_RATE
 from earmark.audit import fingerprint_of
 from earmark.audit.keys import read_private_key
 from earmark.catalog import (
+    NAMED_COLUMNS,
     Catalog,
     CatalogState,
     Change,
@@ -102,7 +103,7 @@ def pack(
     Raises
     ------
     PackError
-        If `out` is there or cannot be written, or nothing is chosen.
+        If `out` is there or cannot be written, nothing is chosen, or no track has one of the columns.
     PackMismatchError
         If `since` is of another model or has other columns.
     CatalogError
@@ -137,13 +138,17 @@ class _Selection:
         if since is not None:
             _check_base(since, catalog, columns)
         numbers, n_samples, data = [], [], bytearray()
-        seen_labels = set()
+        seen_labels, further = set(), set[str]()
         for number, tags, samples, content in live_rows(catalog):
             seen_labels.add(tags.label)
+            further.update(tags.extra)
             if self._labels is None or tags.label in self._labels:
                 data += entry_of(tags, content, columns)
                 numbers.append(number)
                 n_samples.append(samples)
+        unknown = [name for name in columns if name not in (*NAMED_COLUMNS, *further)]
+        if unknown and since is None:
+            raise PackError(f"{catalog.path}: {_no_column(unknown, further)}")
         if not numbers and since is None:
             raise PackError(f"{catalog.path}: {_nothing(self._labels, seen_labels)}")
         entries = entries_from(data)
@@ -205,6 +210,11 @@ def _check_base(since: CatalogState, catalog: Catalog, columns: tuple[str, ...])
             f"the earlier state has columns {', '.join(since.columns)}; asked for are {', '.join(columns)}: choose the "
             f"same, or pack everything"
         )
+
+
+def _no_column(unknown: Sequence[str], further: Iterable[str]) -> str:
+    known = ", ".join((*NAMED_COLUMNS, *sorted(further)))
+    return f"has no column {', '.join(map(repr, unknown))}; its columns are: {known}"
 
 
 def _nothing(labels: tuple[str, ...] | None, seen: set[str | None]) -> str:
