@@ -37,7 +37,7 @@ from sklearn.neural_network import MLPRegressor
 
 import music
 from earmark.audio import load
-from earmark.catalog.codes import decoded_patches
+from earmark.catalog.lists import decode
 from earmark.fingerprint import TrackFingerprinter, load_model
 from earmark.fingerprint.bands import band_magnitudes, filter_bank
 
@@ -68,8 +68,7 @@ def coded(patches):
     parts = x.reshape(len(x), -1, 1, MODEL.centroids.shape[2])
     nearest = ((parts - MODEL.centroids[None]) ** 2).sum(axis=3).argmin(axis=2)
     codes = (nearest[:, ::2] | nearest[:, 1::2] << 4).astype(np.uint8)
-    decoded = decoded_patches(codes, patches.any(axis=1), MODEL)
-    return decoded.astype(np.float32) / CONFIG.patch_scale
+    return decode(codes, MODEL) * patches.any(axis=1, keepdims=True)
 
 
 BACK = np.linalg.pinv(MODEL.projection.astype(np.float64)).astype(np.float32)

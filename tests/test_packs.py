@@ -16,6 +16,7 @@ from earmark.audit import make_key
 from earmark.catalog import (
     Layout,
     Revision,
+    TrackReader,
     TrackTags,
     catalog_info,
     live_rows,
@@ -24,7 +25,7 @@ from earmark.catalog import (
     state_of,
     write_state,
 )
-from earmark.catalog.codes import decoded_patches
+from earmark.catalog.lists import decode
 from earmark.cli import main
 from earmark.errors import (
     AuditError,
@@ -43,7 +44,7 @@ from earmark.exchange.contents import DEFAULT_COLUMNS
 from earmark.exchange.pack_file import Header, pack_bytes
 
 from .small_catalog import excerpt, small_catalog
-from .synthetic_catalog import MODEL, sketch, unit_patches, write_catalog
+from .synthetic_catalog import MODEL, quantized, sketch, unit_patches, write_catalog
 
 ALL_COLUMNS = ("path", *DEFAULT_COLUMNS, "upc")
 
@@ -106,29 +107,22 @@ def keys(tmp_path):
 # Codes and states
 
 
-def test_codes_decoded_and_indexed_again_are_the_same(tmp_path, rng):
+def test_codes_go_into_another_catalog_as_they_are(tmp_path, rng):
     patches = unit_patches(rng, 3000)
     patches[::7] = 0
     layout = Layout(exact_below=100, vectors_per_list=20)  # several lists, some of which end in the middle of a block
-    codes = []
-    for name in ("one", "two"):
-        one = dataclasses.replace(sketch(rng, 3000), patches=patches)
-        catalog = open_catalog(write_catalog(tmp_path / name, [[("a", one)]], layout), MODEL)
-        ((_, segment),) = catalog.segments()
-        found, spoken = segment.codes()
-        assert np.array_equal(spoken, patches.any(axis=1))
-        codes.append(found)
-        patches = decoded_patches(found, spoken, MODEL)
-        catalog.close()
-    assert np.array_equal(*codes)
+    one = dataclasses.replace(sketch(rng, 3000), patches=patches)
+    catalog = open_catalog(write_catalog(tmp_path / "one", [[("a", one)]], layout), MODEL)
+    stored = TrackReader(catalog).read(0).sketch
+    catalog.close()
+    assert np.array_equal(stored.spoken, patches.any(axis=1))
+    assert np.abs(decode(stored.codes, MODEL)[stored.spoken] - quantized(patches[stored.spoken])).max() < 1e-6
+    write_catalog(tmp_path / "two", [[("a", stored)]], layout)
+    assert segment_files_of(tmp_path / "one") == segment_files_of(tmp_path / "two")
 
 
-def test_every_centroid_is_nearest_to_its_own_decoding():
-    numbers = np.tile(np.arange(16), (32, 1)).T
-    codes = (numbers[:, ::2] | numbers[:, 1::2] << 4).astype(np.uint8)
-    decoded = decoded_patches(codes, np.ones(16, np.bool_), MODEL).reshape(16, 32, 4) / MODEL.config.patch_scale
-    distances = ((decoded[:, :, None, :] - MODEL.centroids[None]) ** 2).sum(axis=3)
-    assert np.array_equal(distances.argmin(axis=2), numbers)
+def segment_files_of(catalog):
+    return {path.name: path.read_bytes() for path in (catalog / "segments" / "0001").iterdir()}
 
 
 def test_a_state_survives_its_file_and_no_byte_of_it_may_change(tmp_path):
@@ -211,6 +205,13 @@ def test_only_chosen_columns_and_labels_are_handed_out(tmp_path):
     assert not list(tmp_path.glob("*c.earpack*"))
 
 
+def test_a_column_that_no_track_has_is_an_error(tmp_path):
+    one = made_catalog(tmp_path / "one")
+    with pytest.raises(PackError, match="has no column 'ipc', 'titel'; its columns are: path, isrc, title"):
+        pack(one, tmp_path / "p", model=MODEL, columns=["ipc", "titel", "upc"])
+    assert not (tmp_path / "p").exists()
+
+
 def test_the_same_catalog_gives_the_same_pack_and_no_file_is_overwritten(tmp_path, keys):
     path = made_catalog(tmp_path / "c")
     for name in ("one", "two"):
@@ -266,9 +267,7 @@ def apply_edits(path, edits, seed):
             elif what == "replace":
                 revise(path, remove=[tags.track_id], add=[(tags, sketch(rng, 4))])
             else:
-                from earmark.catalog import TrackReader
-
-                same = TrackReader(catalog).read(number).sketch(MODEL)
+                same = TrackReader(catalog).read(number).sketch
                 revise(path, remove=[tags.track_id], add=[(dataclasses.replace(tags, title=f"T{step}"), same)])
         catalog.close()
 
@@ -591,19 +590,20 @@ def test_what_fails_in_the_middle_changes_nothing(tmp_path, monkeypatch):
     pack(one, tmp_path / "p", model=MODEL)
     before = (two / "manifest.json").read_bytes()
 
-    def stop_at_nine(n_done, n_all):
-        assert n_all == 12
-        if n_done == 9:
-            raise KeyboardInterrupt
+    def stop_at_nine(at):
+        if at.unit == "tracks":
+            assert at.n_total == 12
+            if at.n_done == 9:
+                raise KeyboardInterrupt
 
     for target in (two, tmp_path / "new"):
         with pytest.raises(KeyboardInterrupt):
-            unpack(tmp_path / "p", target, model=MODEL, on_track=stop_at_nine)
+            unpack(tmp_path / "p", target, model=MODEL, on_progress=stop_at_nine)
     assert (two / "manifest.json").read_bytes() == before
     assert not list(two.rglob("*.partial"))
     assert not (tmp_path / "new").exists()
     with pytest.raises(KeyboardInterrupt):
-        pack(one, tmp_path / "q", model=MODEL, on_track=stop_at_nine)
+        pack(one, tmp_path / "q", model=MODEL, on_progress=stop_at_nine)
     assert not list(tmp_path.glob("*q*"))
 
 

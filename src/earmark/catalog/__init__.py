@@ -28,7 +28,7 @@ from earmark.catalog.state import (
     write_state,
 )
 from earmark.catalog.stored import StoredTrack, TrackReader, live_rows
-from earmark.catalog.track import NAMED_COLUMNS, Track, TrackTags
+from earmark.catalog.track import NAMED_COLUMNS, CodedSketch, Track, TrackTags
 from earmark.catalog.track_list import ListedTrack, list_tracks
 from earmark.catalog.vectors import Layout
 
@@ -41,6 +41,7 @@ __all__ = [
     "CatalogInfo",
     "CatalogState",
     "Change",
+    "CodedSketch",
     "Compaction",
     "Correction",
     "Entries",

@@ -137,8 +137,9 @@ def trusted_manifest(path: Path) -> tuple[Manifest, tuple[str, ...]]:
             manifest, _ = read_manifest(path, MANIFEST_COPY)
         except CatalogError:
             raise error from None
-        words = str(error).removeprefix(f"{path / MANIFEST}: ")
-        return manifest, (f"{words}; its copy, {MANIFEST_COPY}, is as it was written",)
+        is_there = (path / MANIFEST).exists()
+        words = str(error).removeprefix(f"{path / MANIFEST}: ") if is_there else "it is missing"
+        return manifest, (f"{words}; its copy, {MANIFEST_COPY}, is as it was written: put that in its place",)
 
 
 def _n_bytes(manifest: Manifest) -> int:
@@ -161,7 +162,7 @@ def _damaged_files(
             wrong = found.result()
             n_done += file.n_bytes
             if on_progress is not None:
-                on_progress(Progress(n_done=n_done, n_total=n_total, duration_s=0.0))
+                on_progress(Progress(n_done=n_done, n_total=n_total, unit="bytes"))
             if wrong is not None:
                 yield relative, wrong
 

@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from earmark.catalog.change import changing
 from earmark.catalog.metadata import KNOWN_COLUMNS, Metadata, MetadataRow, read_corrections
+from earmark.catalog.report import Progress
 from earmark.catalog.storage import replace_manifest
 from earmark.catalog.table_edition import read_rows, write_edition
 from earmark.catalog.track import TrackTags
@@ -39,7 +40,13 @@ class Correction:
     unknown: tuple[str, ...]
 
 
-def update_tracks(path: Path, metadata: Path, *, clear_empty: bool = False) -> Correction:
+def update_tracks(
+    path: Path,
+    metadata: Path,
+    *,
+    clear_empty: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Correction:
     """Correct what a catalog says of its tracks. Who opens it from now on sees the new; nothing is fingerprinted.
 
     Parameters
@@ -51,6 +58,8 @@ def update_tracks(path: Path, metadata: Path, *, clear_empty: bool = False) -> C
         the catalog has it. Every other column that it has replaces what the catalog says, further columns included.
     clear_empty : bool
         Whether an empty cell takes away what the catalog says; otherwise it leaves it as it is.
+    on_progress : callable or None
+        Called after each segment.
 
     Returns
     -------
@@ -69,11 +78,14 @@ def update_tracks(path: Path, metadata: Path, *, clear_empty: bool = False) -> C
     """
     job = _Job(read_corrections(metadata), clear_empty=clear_empty)
     with changing(path) as manifest:
-        segments = []
+        n_done, n_total, segments = 0, sum(entry.n_tracks for entry in manifest.segments), []
         for entry in manifest.segments:
             removed, before = set(entry.removed), read_rows(path, entry)
             after = [row if number in removed else job.corrected(row) for number, row in enumerate(before)]
             segments.append(entry if after == before else write_edition(path, entry, after))
+            n_done += entry.n_tracks
+            if on_progress is not None:
+                on_progress(Progress(n_done=n_done, n_total=n_total))
         if job.n_changed:
             replace_manifest(path, dataclasses.replace(manifest, segments=tuple(segments)))
     return Correction(n_changed=job.n_changed, n_same=job.n_same, unknown=tuple(job.unknown()))

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from earmark.catalog.codes import decoded_patches
 from earmark.catalog.manifest import SegmentEntry
 from earmark.catalog.segment import Segment, open_track_table
-from earmark.catalog.track import Sketch, TrackTags, reference
+from earmark.catalog.track import CodedSketch, Sketch, TrackTags, reference
 from earmark.errors import CatalogDamagedError
 from earmark.fingerprint import Model
 
@@ -41,19 +40,19 @@ class Recording:
     ----------
     names : tuple of TrackName
         At least one.
-    sketch : Sketch
-        Its patches are as good as their codes: indexed again they give the same.
+    sketch : CodedSketch
     """
 
     names: tuple[TrackName, ...]
-    sketch: Sketch
+    sketch: CodedSketch
 
-    def rows(self) -> Iterator[tuple[TrackTags, Sketch, bytes | None]]:
+    def rows(self) -> Iterator[tuple[TrackTags, Sketch | CodedSketch, bytes | None]]:
         """Yield what a segment is to be given, in this order."""
-        sketch = self.sketch
-        for name in self.names:
-            yield name.tags, sketch, name.source_sha256
-            sketch = reference(n_samples=sketch.n_samples, content=sketch.content)
+        first, *further = self.names
+        yield first.tags, self.sketch, first.source_sha256
+        for name in further:
+            again = reference(n_samples=self.sketch.n_samples, content=self.sketch.content)
+            yield name.tags, again, name.source_sha256
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +111,7 @@ def recordings(
                 if not everywhere:
                     continue
                 try:
-                    sketch = _sketch(segment, owners[content], content, codes, spoken, model)
+                    sketch = _sketch(segment, owners[content], content, codes, spoken)
                 except CatalogDamagedError as error:
                     if on_damage is None:
                         raise
@@ -155,12 +154,12 @@ def _sketch(
     content: bytes,
     codes: NDArray[np.uint8],
     spoken: NDArray[np.bool_],
-    model: Model,
-) -> Sketch:
+) -> CodedSketch:
     span = segment.patch_span(row)
-    return Sketch(
+    return CodedSketch(
         n_samples=int(segment.n_samples[row]),
         words=segment.words(row),
-        patches=decoded_patches(codes[span], spoken[span], model),
         content=content,
+        codes=codes[span],
+        spoken=spoken[span],
     )

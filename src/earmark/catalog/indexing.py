@@ -265,6 +265,7 @@ class Indexing:
             n_resumed=len(self._done),
             duplicates=tuple(tuple(ids) for ids in shared.values() if len(ids) > 1),
             unmatched=listing.unmatched,
+            segments=tuple(entry.name for entry in self._unfinished.segments),
         )
 
 

@@ -14,7 +14,7 @@ from earmark.catalog.vectors import Layout
 from earmark.errors import CatalogError
 from earmark.fingerprint import Model
 
-__all__ = ["check_absent", "empty_manifest", "new_catalog", "new_directory"]
+__all__ = ["beginning", "check_absent", "empty_manifest", "new_catalog", "new_directory"]
 
 
 def empty_manifest(model: Model) -> Manifest:
@@ -65,6 +65,45 @@ def new_directory(path: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
+def beginning(path: Path, model: Model) -> Iterator[Manifest]:
+    """Hold the right to make a catalog in one go; if there is none at the end, nothing of it is left.
+
+    Parameters
+    ----------
+    path : Path
+    model : Model
+
+    Yields
+    ------
+    Manifest
+        Of a catalog without any segment.
+
+    Raises
+    ------
+    CatalogError
+        If there is something at `path`, an unfinished build included, or it cannot be written.
+    CatalogLockedError
+        If another process is writing there.
+    """
+    _check_not_begun(path)  # before a lock file is put there
+    with new_directory(path) as made:
+        _check_not_begun(path)
+        try:
+            yield empty_manifest(model)
+        finally:
+            if not (path / MANIFEST).exists():
+                discard(path, made=made)
+
+
+def _check_not_begun(path: Path) -> None:
+    if (path / UNFINISHED).exists():
+        raise CatalogError(
+            f"{path}: holds an unfinished build; expected a new directory or a catalog: repeat the build to finish it, "
+            "or name another directory"
+        )
+
+
+@contextlib.contextmanager
 def new_catalog(path: Path, model: Model, layout: Layout) -> Iterator[SegmentSeries]:
     """Make a catalog of what is added to a series of segments until the block ends; of nothing, if it fails.
 
@@ -81,23 +120,14 @@ def new_catalog(path: Path, model: Model, layout: Layout) -> Iterator[SegmentSer
 
     Raises
     ------
-    CatalogError
-        If there is something at `path`, an unfinished build included, or it cannot be written.
-    CatalogLockedError
-        If another process is writing there.
+    CatalogError, CatalogLockedError
+        As for `beginning`.
     """
-    with new_directory(path) as made:
-        if (path / UNFINISHED).exists():
-            raise CatalogError(f"{path}: an unfinished build; a new catalog needs a directory of its own")
-        try:
-            with SegmentSeries(path, "1", model, layout) as series:
-                yield series
-                segments = series.finish()
-            replace_manifest(path, dataclasses.replace(empty_manifest(model), segments=segments))
-        except BaseException:
-            if not (path / MANIFEST).exists():
-                discard(path, made=made)
-            raise
+    with beginning(path, model) as manifest:
+        with SegmentSeries(path, "1", model, layout) as series:
+            yield series
+            segments = series.finish()
+        replace_manifest(path, dataclasses.replace(manifest, segments=segments))
 
 
 def check_absent(path: Path) -> None:

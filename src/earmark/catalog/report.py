@@ -9,19 +9,22 @@ __all__ = ["BuildReport", "NothingIndexedError", "Progress"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """How far a build is.
+    """How far a long job is.
 
     Attributes
     ----------
     n_done, n_total : int
-        Recordings.
+        Tracks or recordings, or bytes.
     duration_s : float
-        Seconds of audio heard.
+        Seconds of audio that these are; 0 where that says nothing.
+    unit : str
+        "tracks" or "bytes".
     """
 
     n_done: int
     n_total: int
-    duration_s: float
+    duration_s: float = 0.0
+    unit: str = "tracks"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +51,8 @@ class BuildReport:
         Groups of track ids with the same audio; each is one recording, stored once.
     unmatched : tuple of str
         Rows of the metadata file that fit no source: file, line and path.
+    segments : tuple of str
+        Names of the segments that are new.
     """
 
     n_indexed: int
@@ -59,6 +64,7 @@ class BuildReport:
     n_skipped: int
     duplicates: tuple[tuple[str, ...], ...]
     unmatched: tuple[str, ...]
+    segments: tuple[str, ...]
 
 
 class NothingIndexedError(CatalogError):

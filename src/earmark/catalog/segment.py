@@ -27,7 +27,7 @@ from earmark.catalog.manifest import (
 from earmark.catalog.peak_words import WordsReader, WordsWriter
 from earmark.catalog.recordings import find_recordings
 from earmark.catalog.storage import describe_file, sync
-from earmark.catalog.track import Sketch, Track, TrackTags
+from earmark.catalog.track import CodedSketch, Sketch, Track, TrackTags
 from earmark.catalog.track_table import TrackRow, TrackTable, write_track_table
 from earmark.catalog.vector_writer import VectorWriter
 from earmark.catalog.vectors import Layout, open_vector_index
@@ -76,7 +76,7 @@ class SegmentWriter:
         self._words.close()
         shutil.rmtree(self._directory, ignore_errors=True)  # finished, it goes by another name
 
-    def add(self, tags: TrackTags, sketch: Sketch, source_sha256: bytes | None = None) -> None:
+    def add(self, tags: TrackTags, sketch: Sketch | CodedSketch, source_sha256: bytes | None = None) -> None:
         """Add a track; one whose sketch is a `reference` is a further id of the recording of that content."""
         row = TrackRow(
             tags=tags,
@@ -85,14 +85,16 @@ class SegmentWriter:
             first_word=self._words.n_words,
             n_words=len(sketch.words),
             first_patch=self.n_patches,
-            n_patches=len(sketch.patches),
+            n_patches=sketch.n_patches,
             source_sha256=source_sha256,
         )
         self._words.append(sketch.words)
         self._rows.append(row)
-        if len(sketch.patches):
+        if isinstance(sketch, CodedSketch):
+            self._vectors.append_codes(sketch.codes, sketch.spoken)
+        elif sketch.n_patches:
             self._vectors.append(sketch.patches)
-        self.n_patches += len(sketch.patches)
+        self.n_patches += sketch.n_patches
 
     def finish(self) -> SegmentEntry:
         """Write the segment to the disk under its name, and return what to enter in the manifest."""
@@ -169,6 +171,11 @@ class Segment:
         self._recordings = find_recordings(entry, self._table, self._spans)
         self.is_live, self.is_heard = self._recordings.is_live, self._recordings.is_heard
         self._live_bits = self._bits() if entry.removed else None
+
+    @property
+    def name(self) -> str:
+        """Of its directory."""
+        return self._entry.name
 
     @property
     def n_tracks(self) -> int:
@@ -248,7 +255,7 @@ class Segment:
         return self._table.row(row)
 
     def codes(self) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Return the codes of all patches, see `earmark.catalog.codes`."""
+        """Return the codes of all patches; see `VectorIndex.codes`."""
         return self._vectors.codes()
 
     def patch_span(self, row: int) -> slice:

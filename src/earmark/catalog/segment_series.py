@@ -7,7 +7,7 @@ from typing import Self
 
 from earmark.catalog.manifest import SegmentEntry
 from earmark.catalog.segment import SegmentWriter
-from earmark.catalog.track import Sketch, TrackTags
+from earmark.catalog.track import CodedSketch, Sketch, TrackTags
 from earmark.catalog.vectors import Layout
 from earmark.fingerprint import Model
 
@@ -54,9 +54,9 @@ class SegmentSeries:
         """Return whether the segment that is open has a recording of this content, so that `add` takes further ids."""
         return content in self._contents
 
-    def add(self, tags: TrackTags, sketch: Sketch, source_sha256: bytes | None) -> None:
+    def add(self, tags: TrackTags, sketch: Sketch | CodedSketch, source_sha256: bytes | None) -> None:
         """Add a track; one whose sketch is a `reference` only if the open segment `holds` its content."""
-        if self._writer is not None and self._writer.n_patches + len(sketch.patches) > self._layout.max_patches:
+        if self._writer is not None and self._writer.n_patches + sketch.n_patches > self._layout.max_patches:
             self._close()
         if self._writer is None:
             writer = SegmentWriter(self._catalog, f"{self._next:04d}", self._model, self._layout)

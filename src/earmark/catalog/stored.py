@@ -7,13 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from earmark.catalog.catalog import Catalog
-from earmark.catalog.codes import decoded_patches
-from earmark.catalog.track import Sketch, TrackTags
-from earmark.fingerprint import Model
+from earmark.catalog.track import CodedSketch, TrackTags
 
 __all__ = ["StoredTrack", "TrackReader", "live_rows", "tags_digest"]
 
@@ -25,25 +20,11 @@ class StoredTrack:
     Attributes
     ----------
     tags : TrackTags
-    n_samples : int
-    content : bytes
-        See `Sketch`.
-    words : np.ndarray [shape=(n_words,), dtype=uint64]
-    codes, spoken
-        Of its patches, see `earmark.catalog.codes`.
+    sketch : CodedSketch
     """
 
     tags: TrackTags
-    n_samples: int
-    content: bytes
-    words: NDArray[np.uint64]
-    codes: NDArray[np.uint8]
-    spoken: NDArray[np.bool_]
-
-    def sketch(self, model: Model) -> Sketch:
-        """Return what a segment is written from; its patches are as good as their codes."""
-        patches = decoded_patches(self.codes, self.spoken, model)
-        return Sketch(n_samples=self.n_samples, words=self.words, patches=patches, content=self.content)
+    sketch: CodedSketch
 
     def named(self, tags: TrackTags) -> Self:
         """Return the same recording under other tags."""
@@ -85,11 +66,13 @@ class TrackReader:
         row, here = segment.row(number - first), segment.patch_span(number - first)
         return StoredTrack(
             tags=row.tags,
-            n_samples=row.n_samples,
-            content=row.content,
-            words=segment.words(number - first),
-            codes=self._codes[here],
-            spoken=self._spoken[here],
+            sketch=CodedSketch(
+                n_samples=row.n_samples,
+                words=segment.words(number - first),
+                content=row.content,
+                codes=self._codes[here],
+                spoken=self._spoken[here],
+            ),
         )
 
 

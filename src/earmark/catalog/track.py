@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAMED_COLUMNS", "Sketch", "Track", "TrackTags", "reference"]
+__all__ = ["NAMED_COLUMNS", "CodedSketch", "Sketch", "Track", "TrackTags", "reference"]
 
 NAMED_COLUMNS = ("path", "isrc", "title", "artist", "label", "rightsholder")
 """Columns of a track table besides `track_id` that mean the same in every catalog."""
@@ -96,6 +96,38 @@ class Sketch:
     words: NDArray[np.uint64]
     patches: NDArray[np.int8]
     content: bytes
+
+    @property
+    def n_patches(self) -> int:
+        """Patches, silent ones included."""
+        return len(self.patches)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class CodedSketch:
+    """A sketch as a catalog has it: the codes of its patches, which are the same in every catalog of a model.
+
+    Attributes
+    ----------
+    n_samples : int
+    words : np.ndarray [shape=(n_words,), dtype=uint64]
+    content : bytes
+        See `Sketch`; it is the digest of the patches before they were coded.
+    codes : np.ndarray [shape=(n_patches, n_subvectors // 2), dtype=uint8]
+    spoken : np.ndarray [shape=(n_patches,), dtype=bool]
+        See `VectorIndex.codes`.
+    """
+
+    n_samples: int
+    words: NDArray[np.uint64]
+    content: bytes
+    codes: NDArray[np.uint8]
+    spoken: NDArray[np.bool_]
+
+    @property
+    def n_patches(self) -> int:
+        """Patches, silent ones included."""
+        return len(self.spoken)
 
 
 def reference(*, n_samples: int, content: bytes) -> Sketch:

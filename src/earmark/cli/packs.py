@@ -1,15 +1,11 @@
 """`earmark catalog pack` and `unpack`."""
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from earmark.cli.catalog.progress import catalog_progress
 from earmark.cli.text import counted, displayed
 from earmark.fingerprint import load_model
 
@@ -68,7 +64,7 @@ def pack(
     model, chosen = load_model(), check_columns(columns or DEFAULT_COLUMNS)
     identities = [] if identity is None else read_identities(identity)
     base = None if since is None else read_any_state(since, model, columns=chosen, identities=identities)
-    with _progress("packing", wanted=not ctx.obj["quiet"]) as on_track:
+    with catalog_progress("packing", wanted=not ctx.obj["quiet"]) as on_progress:
         report = write_pack(
             catalog,
             out,
@@ -78,7 +74,7 @@ def pack(
             since=base,
             key=key,
             recipients=[recipient for text in recipients for recipient in read_recipients(text)],
-            on_track=on_track,
+            on_progress=on_progress,
         )
     click.echo(f"pack       {displayed(str(out))}, {report.n_bytes / 1e6:.2f} MB")
     click.echo(_about(report.header, report.signer))
@@ -108,12 +104,13 @@ def unpack(
 
     identities = [] if identity is None else read_identities(identity)
     if catalog is None:
-        verified = check(file, public_key=public_key, identities=identities)
+        with catalog_progress("verifying", wanted=not ctx.obj["quiet"]) as on_progress:
+            verified = check(file, public_key=public_key, identities=identities, on_progress=on_progress)
         click.echo(_about(verified.header, verified.signer, known=public_key is not None))
         return
-    with _progress("unpacking", wanted=not ctx.obj["quiet"]) as on_track:
+    with catalog_progress("unpacking", wanted=not ctx.obj["quiet"]) as on_progress:
         report = read_pack(
-            file, catalog, model=load_model(), public_key=public_key, identities=identities, on_track=on_track
+            file, catalog, model=load_model(), public_key=public_key, identities=identities, on_progress=on_progress
         )
     click.echo(_about(report.header, report.signer, known=public_key is not None))
     click.echo(
@@ -141,15 +138,3 @@ def _about(header: "Header", signer: str | None, *, known: bool = True) -> str:
     else:
         lines.append(f"signed by  {signer}{'' if known else ' (compare with what you were told by another way)'}")
     return "\n".join(lines)
-
-
-@contextlib.contextmanager
-def _progress(words: str, *, wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Give the callback that moves a bar, None without a terminal."""
-    if not (wanted and sys.stderr.isatty()):
-        yield None
-        return
-    columns = (TextColumn(words), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(words, total=None)
-        yield lambda n_done, n_all: bar.update(task, completed=n_done, total=n_all)

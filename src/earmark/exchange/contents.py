@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from earmark.catalog import NAMED_COLUMNS, StoredTrack, TrackTags
+from earmark.catalog import NAMED_COLUMNS, CodedSketch, StoredTrack, TrackTags
 from earmark.errors import PackError, PackTamperedError
 from earmark.fingerprint import Model
 
@@ -80,20 +80,20 @@ def write_tracks(rows: Iterable[PackedTrack], columns: tuple[str, ...]) -> Itera
     waiting: list[dict[str, Any]] = []
     n_bytes = 0
     for row in rows:
-        track = row.track
+        track, sketch = row.track, row.track.sketch
         whole = row.change == ADDED
         values = {
             "track_id": track.tags.track_id,
             **{name: track.tags.value(name) for name in columns},
             "_change": row.change,
-            "_n_samples": track.n_samples,
-            "_content": track.content,
-            "_words": track.words.astype("<u8").tobytes() if whole else b"",
-            "_codes": track.codes.tobytes() if whole else b"",
-            "_spoken": np.packbits(track.spoken, bitorder="little").tobytes() if whole else b"",
+            "_n_samples": sketch.n_samples,
+            "_content": sketch.content,
+            "_words": sketch.words.astype("<u8").tobytes() if whole else b"",
+            "_codes": sketch.codes.tobytes() if whole else b"",
+            "_spoken": np.packbits(sketch.spoken, bitorder="little").tobytes() if whole else b"",
         }
         waiting.append(values)
-        n_bytes += track.words.nbytes + track.codes.nbytes if whole else 0
+        n_bytes += sketch.words.nbytes + sketch.codes.nbytes if whole else 0
         if n_bytes >= _PART_BYTES or len(waiting) >= _PART_ROWS:
             yield _table(waiting, schema)
             waiting, n_bytes = [], 0
@@ -158,10 +158,12 @@ def _row(values: dict[str, Any], columns: tuple[str, ...], code_bytes: int) -> P
                 **{name: tags[name] for name in NAMED_COLUMNS if name in tags},
                 extra={name: value for name, value in tags.items() if name not in NAMED_COLUMNS and value is not None},
             ),
-            n_samples=n_samples,
-            content=bytes(values["_content"]),
-            words=words,
-            codes=codes,
-            spoken=spoken.astype(np.bool_),
+            sketch=CodedSketch(
+                n_samples=n_samples,
+                words=words,
+                content=bytes(values["_content"]),
+                codes=codes,
+                spoken=spoken.astype(np.bool_),
+            ),
         ),
     )

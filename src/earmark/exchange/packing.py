@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -14,9 +14,11 @@ from earmark.audio import SAMPLE_RATE
 from earmark.audit import fingerprint_of
 from earmark.audit.keys import read_private_key
 from earmark.catalog import (
+    NAMED_COLUMNS,
     Catalog,
     CatalogState,
     Change,
+    Progress,
     TrackReader,
     entries_from,
     entry_of,
@@ -35,7 +37,7 @@ __all__ = ["GONE_PART", "STATE_PART", "TRACKS_PART", "PackReport", "pack"]
 GONE_PART, STATE_PART, TRACKS_PART = "gone", "state", "tracks"
 _LABELS_SHOWN: Final = 10
 
-OnTrack = Callable[[int, int], None]
+OnProgress = Callable[[Progress], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,7 +69,7 @@ def pack(
     since: CatalogState | None = None,
     key: Path | None = None,
     recipients: Sequence[Recipient] = (),
-    on_track: OnTrack | None = None,
+    on_progress: OnProgress | None = None,
 ) -> PackReport:
     """Write fingerprints and track table of a catalog into one file.
 
@@ -91,8 +93,8 @@ def pack(
         File of the Ed25519 key to sign with; None leaves it unsigned.
     recipients
         Who can read it, each alone; nobody for everybody.
-    on_track
-        Called with how many tracks are written, of how many.
+    on_progress
+        Called after each track.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def pack(
     Raises
     ------
     PackError
-        If `out` is there or cannot be written, or nothing is chosen.
+        If `out` is there or cannot be written, nothing is chosen, or no track has one of the columns.
     PackMismatchError
         If `since` is of another model or has other columns.
     CatalogError
@@ -117,7 +119,7 @@ def pack(
     try:
         selection = _Selection(opened, chosen, labels, since)
         header = selection.header(model)
-        parts = selection.parts(on_track)
+        parts = selection.parts(on_progress)
         n_bytes = _write(out, lambda file: encrypted(pack_bytes(header, parts, private), recipients, file))
     finally:
         opened.close()
@@ -136,13 +138,17 @@ class _Selection:
         if since is not None:
             _check_base(since, catalog, columns)
         numbers, n_samples, data = [], [], bytearray()
-        seen_labels = set()
+        seen_labels, further = set(), set[str]()
         for number, tags, samples, content in live_rows(catalog):
             seen_labels.add(tags.label)
+            further.update(tags.extra)
             if self._labels is None or tags.label in self._labels:
                 data += entry_of(tags, content, columns)
                 numbers.append(number)
                 n_samples.append(samples)
+        unknown = [name for name in columns if name not in (*NAMED_COLUMNS, *further)]
+        if unknown and since is None:
+            raise PackError(f"{catalog.path}: {_no_column(unknown, further)}")
         if not numbers and since is None:
             raise PackError(f"{catalog.path}: {_nothing(self._labels, seen_labels)}")
         entries = entries_from(data)
@@ -171,24 +177,26 @@ class _Selection:
             duration_s=round(self._duration_s, 3),
         )
 
-    def parts(self, on_track: OnTrack | None) -> Iterator[tuple[str, bytes]]:
+    def parts(self, on_progress: OnProgress | None) -> Iterator[tuple[str, bytes]]:
         """Yield the parts of a pack of it."""
         yield STATE_PART, self._state.entries.tobytes()
         if self._since is not None:
             yield GONE_PART, self._gone.tobytes()
-        for data in write_tracks(self._rows(on_track), self._columns):
+        for data in write_tracks(self._rows(on_progress), self._columns):
             yield TRACKS_PART, data
 
     def _count(self, change: Change) -> int:
         return int((self._change == change).sum())
 
-    def _rows(self, on_track: OnTrack | None) -> Iterator[PackedTrack]:
-        reader, numbers = TrackReader(self._catalog), np.flatnonzero(self._change)
+    def _rows(self, on_progress: OnProgress | None) -> Iterator[PackedTrack]:
+        reader, numbers, seconds = TrackReader(self._catalog), np.flatnonzero(self._change), 0.0
         for n, number in enumerate(numbers, 1):
             change = ADDED if self._change[number] == Change.ADDED else CORRECTED
-            yield PackedTrack(change=change, track=reader.read(int(number)))
-            if on_track is not None:
-                on_track(n, len(numbers))
+            track = reader.read(int(number))
+            yield PackedTrack(change=change, track=track)
+            seconds += track.sketch.n_samples / SAMPLE_RATE
+            if on_progress is not None:
+                on_progress(Progress(n_done=n, n_total=len(numbers), duration_s=seconds))
 
 
 def _check_base(since: CatalogState, catalog: Catalog, columns: tuple[str, ...]) -> None:
@@ -202,6 +210,11 @@ def _check_base(since: CatalogState, catalog: Catalog, columns: tuple[str, ...])
             f"the earlier state has columns {', '.join(since.columns)}; asked for are {', '.join(columns)}: choose the "
             f"same, or pack everything"
         )
+
+
+def _no_column(unknown: Sequence[str], further: Iterable[str]) -> str:
+    known = ", ".join((*NAMED_COLUMNS, *sorted(further)))
+    return f"has no column {', '.join(map(repr, unknown))}; its columns are: {known}"
 
 
 def _nothing(labels: tuple[str, ...] | None, seen: set[str | None]) -> str:

@@ -1,7 +1,7 @@
 """Taking a pack into a catalog: verified to its last byte first, then all of it at once or nothing."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from earmark.catalog import (
     Catalog,
     CatalogState,
     Change,
+    Progress,
     Revision,
     TrackReader,
     TrackTags,
@@ -34,7 +35,7 @@ __all__ = ["UnpackReport", "check", "unpack"]
 
 _IDS_SHOWN: Final = 5
 
-OnTrack = Callable[[int, int], None]
+OnProgress = Callable[[Progress], None]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +62,13 @@ class UnpackReport:
     n_present: int
 
 
-def check(pack: Path, *, public_key: Path | None = None, identities: Sequence[Identity] = ()) -> Verified:
+def check(
+    pack: Path,
+    *,
+    public_key: Path | None = None,
+    identities: Sequence[Identity] = (),
+    on_progress: OnProgress | None = None,
+) -> Verified:
     """Make sure that a pack is as it was written, from the first byte to the last, and return what it says of itself.
 
     Parameters
@@ -72,6 +79,8 @@ def check(pack: Path, *, public_key: Path | None = None, identities: Sequence[Id
         File of the Ed25519 public key of who must have signed it; None takes any signature, and none.
     identities
         Private keys to try, if it is encrypted.
+    on_progress
+        Called now and then; counts bytes.
 
     Raises
     ------
@@ -86,11 +95,21 @@ def check(pack: Path, *, public_key: Path | None = None, identities: Sequence[Id
     """
     expected = None if public_key is None else fingerprint_of(read_public_key(public_key))
     with opened(pack, identities) as pieces:
-        verified = PackReader(pack, pieces).verified()
+        verified = PackReader(pack, _counted(pieces, pack, on_progress)).verified()
     if expected is not None and verified.signer != expected:
         by = "is not signed" if verified.signer is None else f"is signed by {verified.signer}"
         raise PackTamperedError(f"{pack}: {by}; expected the signature of {expected} ({public_key})")
     return verified
+
+
+def _counted(pieces: Iterator[bytes], pack: Path, on_progress: OnProgress | None) -> Iterator[bytes]:
+    """Yield the bytes of a pack, and tell how many; encrypted they are a few more."""
+    n_done, n_total = 0, pack.stat().st_size
+    for piece in pieces:
+        yield piece
+        n_done = min(n_done + len(piece), n_total)
+        if on_progress is not None:
+            on_progress(Progress(n_done=n_done, n_total=n_total, unit="bytes"))
 
 
 def unpack(
@@ -100,7 +119,7 @@ def unpack(
     model: Model,
     public_key: Path | None = None,
     identities: Sequence[Identity] = (),
-    on_track: OnTrack | None = None,
+    on_progress: OnProgress | None = None,
 ) -> UnpackReport:
     """Take a pack into a new catalog, or into one that is there.
 
@@ -118,8 +137,8 @@ def unpack(
         That items are fingerprinted with.
     public_key, identities
         As for `check`.
-    on_track
-        Called with how many tracks were read, of how many.
+    on_progress
+        Called as the pack is verified, which counts bytes, and then after each track that is taken in.
 
     Returns
     -------
@@ -136,7 +155,7 @@ def unpack(
     CatalogError
         If the catalog cannot be used or written.
     """
-    verified = check(pack, public_key=public_key, identities=identities)
+    verified = check(pack, public_key=public_key, identities=identities, on_progress=on_progress)
     if verified.header.model_digest != model.digest:
         raise ModelMismatchError(
             f"{pack}: made with model {verified.header.model_digest}, but this is model {model.digest}: use the "
@@ -145,7 +164,7 @@ def unpack(
     with Revision(catalog, model) as revision:
         with opened(pack, identities) as pieces:
             reader = PackReader(pack, pieces)
-            intake = _Intake(pack, verified, model, revision, on_track)
+            intake = _Intake(pack, verified, model, revision, on_progress)
             for name, data in reader.parts():
                 intake.take(name, data)
             intake.finish()
@@ -187,17 +206,17 @@ class _Intake:
     """Takes the parts of a verified pack, one after the other."""
 
     def __init__(
-        self, path: Path, verified: Verified, model: Model, revision: Revision, on_track: OnTrack | None
+        self, path: Path, verified: Verified, model: Model, revision: Revision, on_progress: OnProgress | None
     ) -> None:
         self._path, self._verified, self._header = path, verified, verified.header
-        self._model, self._revision, self._on_track = model, revision, on_track
+        self._model, self._revision, self._on_progress = model, revision, on_progress
         self._own = _Own(revision.catalog, self._header.columns)
         self._reader = None if revision.catalog is None else TrackReader(revision.catalog)
         self._state: CatalogState | None = None
         self._gone: NDArray[np.void] | None = None
         self._is_done = False
         self._n = {"added": 0, "corrected": 0, "removed": 0, "present": 0}
-        self._n_read = 0
+        self._n_read, self._seconds = 0, 0.0
 
     def take(self, name: str, data: bytes) -> None:
         """Take a part."""
@@ -277,9 +296,11 @@ class _Intake:
     def _take_row(self, row: PackedTrack) -> None:
         assert self._state is not None
         self._n_read += 1
-        if self._on_track is not None:
-            self._on_track(self._n_read, self._header.added + self._header.corrected)
-        entry = entries_from(entry_of(row.track.tags, row.track.content, self._header.columns))
+        self._seconds += row.track.sketch.n_samples / self._model.config.sr
+        if self._on_progress is not None:
+            n_total = self._header.added + self._header.corrected
+            self._on_progress(Progress(n_done=self._n_read, n_total=n_total, duration_s=self._seconds))
+        entry = entries_from(entry_of(row.track.tags, row.track.sketch.content, self._header.columns))
         at = int(self._state.find(entry)[0])
         if at < 0 or self._state.entries[at] != entry[0] or self._seen[at]:
             raise self._malformed(f"track {row.track.tags.track_id!r} is not in its list, or comes twice")
@@ -290,7 +311,7 @@ class _Intake:
                 raise self._unfit(f"it has track {row.track.tags.track_id!r} already, though not all of them")
             self._n["present"] += 1
         elif row.change == ADDED:
-            self._revision.add(row.track.tags, row.track.sketch(self._model))
+            self._revision.add(row.track.tags, row.track.sketch)
             self._n["added"] += 1
         else:
             self._correct(row, entry)
@@ -305,7 +326,7 @@ class _Intake:
         extra = {name: value for name, value in before.tags.extra.items() if name not in columns} | dict(tags.extra)
         named = {name: tags.value(name) for name in columns if name in NAMED_COLUMNS}
         corrected: TrackTags = dataclasses.replace(before.tags, **named, extra=extra)  # type: ignore[arg-type]
-        self._revision.add(corrected, before.sketch(self._model))
+        self._revision.add(corrected, before.sketch)
         self._n["corrected"] += 1
 
     def _unfit(self, how: str) -> PackMismatchError:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "list": f"{_HERE}.list_command",
     "export": f"{_HERE}.export",
     "check": f"{_HERE}.check",
+    "duplicates": f"{_HERE}.duplicates",
     "merge": f"{_HERE}.merge",
     "pack": "earmark.cli.packs",
     "unpack": "earmark.cli.packs",

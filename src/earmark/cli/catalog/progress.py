@@ -45,8 +45,13 @@ def catalog_progress(doing: str, *, wanted: bool) -> Iterator[OnProgress]:
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(doing, total=None, state="")
+        unit = "tracks"
 
         def move(at: CatalogProgress) -> None:
+            nonlocal start, unit
+            if at.unit != unit:  # verified, now taken in: another count, at another rate
+                start, unit = time.monotonic(), at.unit
+                bar.reset(task)
             state = _in_words(at, time.monotonic() - start)
             bar.update(task, completed=at.n_done, total=at.n_total, state=state)
 
@@ -57,10 +62,12 @@ class _LoggedProgress:
     """Tells a log how far it is, now and then."""
 
     def __init__(self, doing: str, start: float) -> None:
-        self._doing, self._start, self._told = doing, start, start
+        self._doing, self._start, self._told, self._unit = doing, start, start, "tracks"
 
     def __call__(self, at: CatalogProgress) -> None:
         now = time.monotonic()
+        if at.unit != self._unit:
+            self._start, self._unit = now, at.unit
         if now - self._told < _TELL_S or not at.n_done:
             return
         self._told = now
@@ -75,9 +82,10 @@ class _LoggedProgress:
 
 
 def _in_words(at: CatalogProgress, elapsed_s: float) -> str:
-    """Return what is done and how fast: in hours of audio, or in bytes where there are none."""
+    """Return what is done and how fast."""
     elapsed_s = max(elapsed_s, 1e-3)
-    if at.duration_s:
+    if at.unit == "tracks":
         heard = f"{at.duration_s / 3600:,.1f} h, {at.duration_s / elapsed_s:,.0f} x realtime"
-        return f"{at.n_done:,} of {at.n_total:,}, {heard}"
+        rate = heard if at.duration_s else f"{at.n_done / elapsed_s:,.0f} a second"
+        return f"{at.n_done:,} of {at.n_total:,}, {rate}"
     return f"{at.n_done / 1e6:,.0f} of {at.n_total / 1e6:,.0f} MB, {at.n_done / 1e6 / elapsed_s:,.0f} MB/s"

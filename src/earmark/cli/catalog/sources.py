@@ -7,14 +7,17 @@ from typing import Any, TypeVar
 import click
 
 from earmark.catalog import BuildReport, NothingIndexedError
+from earmark.cli.catalog.duplicates import in_words
 from earmark.cli.catalog.progress import catalog_progress
 from earmark.cli.exit_codes import INCOMPLETE, NOTHING_USABLE
 from earmark.cli.text import counted, displayed
 from earmark.fingerprint import load_model
+from earmark.matching import find_duplicates
 
 __all__ = ["index", "takes_sources"]
 
 _NAMES_SHOWN = 5
+_PAIRS_SHOWN = 20
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -62,6 +65,8 @@ def index(
         ctx.exit(NOTHING_USABLE)
     _print_notices(report, quiet=quiet)
     click.echo(_in_words(report, path))
+    if not quiet:
+        _print_likely(report, path)
     ctx.exit(INCOMPLETE if report.failed else 0)
 
 
@@ -87,6 +92,19 @@ def _print_notices(report: BuildReport, *, quiet: bool) -> None:
             notices.append(f"warning: {len(report.unmatched):,} metadata {rows} no file among the sources: {shown}")
     for notice in notices:
         click.echo(f"earmark: {displayed(notice)}", err=True)
+
+
+def _print_likely(report: BuildReport, path: Path) -> None:
+    """Print which of the new tracks the catalog is likely to have twice."""
+    if not report.segments:
+        return
+    with catalog_progress("comparing", wanted=True) as on_progress:
+        pairs = list(find_duplicates(path, load_model(), segments=report.segments, on_progress=on_progress))
+    for pair in pairs[:_PAIRS_SHOWN]:
+        click.echo(f"earmark: warning: {displayed(in_words(pair))}", err=True)
+    if len(pairs) > _PAIRS_SHOWN:
+        more = len(pairs) - _PAIRS_SHOWN
+        click.echo(f"earmark: warning: and {more:,} more such pairs; see 'earmark catalog duplicates'", err=True)
 
 
 def _some(names: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from earmark.catalog import update_tracks
+from earmark.cli.catalog.progress import catalog_progress
 from earmark.cli.exit_codes import INCOMPLETE
 from earmark.cli.text import counted, displayed
 
@@ -29,7 +30,8 @@ def update(ctx: click.Context, *, path: Path, metadata: Path, clear_empty: bool)
     Example:
       earmark catalog update my.catalog --metadata corrected.csv
     """  # noqa: D301 - click reads the \b
-    done = update_tracks(path, metadata, clear_empty=clear_empty)
+    with catalog_progress("correcting", wanted=not ctx.obj["quiet"]) as on_progress:
+        done = update_tracks(path, metadata, clear_empty=clear_empty, on_progress=on_progress)
     for row in done.unknown:
         click.echo(f"earmark: error: no such track: {displayed(row)}", err=True)
     click.echo(

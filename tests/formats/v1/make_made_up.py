@@ -1,5 +1,5 @@
-"""Wrote `catalog_v1`, with the last Earmark that wrote version 1 of the format, before 0.1; what a search gave is in
-`catalog_v1.json`. Kept to say what is in it; it cannot be run with today's Earmark.
+"""Wrote `made_up`, with the last Earmark that wrote version 1 of the format, before 0.1; what a search gave is in
+`made_up.json`. Kept to say what is in it; it cannot be run with today's Earmark.
 
 The model is made up, from integers alone, so that the catalog can be read whatever model ships.
 """
@@ -39,7 +39,7 @@ def sketch(n, seed):
 
 def main():
     model = dataclasses.replace(load_model(), centroids=centroids())
-    path = HERE / "catalog_v1"
+    path = HERE / "made_up"
     path.mkdir()
     entries = []
     for name, tracks in (("0001", {"a": 320, "b": 40}), ("0002", {"c": 60})):
@@ -62,7 +62,7 @@ def main():
     tracks, positions, products = catalog.search(queries, 5)
     found = {"tracks": tracks.tolist(), "positions": positions.tolist(), "products": products.tolist()}
     words = {number: hashlib.sha256(catalog.words(number).tobytes()).hexdigest() for number in range(3)}
-    (HERE / "catalog_v1.json").write_text(json.dumps({**found, "words_sha256": words}) + "\n")
+    (HERE / "made_up.json").write_text(json.dumps({**found, "words_sha256": words}) + "\n")
 
 
 if __name__ == "__main__":
