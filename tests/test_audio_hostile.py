@@ -313,3 +313,11 @@ def test_a_recording_with_a_lying_name_is_judged_by_its_content(tmp_path):
     path.write_bytes(MUSIC[0].read_bytes())
     with stream(path) as recording:
         assert recording.codec == "ogg/opus"
+
+
+def test_a_stream_that_comes_up_behind_the_head_is_no_trouble():
+    """PyAV looks for it in its list of streams, which is as long as the head said."""
+    data, picture = encoded_music("flv"), b"\x12" + bytes(60)
+    size = len(picture)
+    tag = b"\x09" + size.to_bytes(3, "big") + bytes(7) + picture + (11 + size).to_bytes(4, "big")
+    np.testing.assert_array_equal(load(data + tag), load(data))

@@ -16,7 +16,7 @@ import soundfile
 
 from .s3_server import BreakingProxy, environment, request, s3_server, web_server
 from .small_catalog import earmark_command, excerpt, items_of, small_catalog
-from .test_scan_resume import bytes_written, check_same, scan_until_killed
+from .stopped_scan import bytes_written, check_same, scan_until_killed
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # Lists a corpus, reads all of it, and prints id -> digest or words.

@@ -35,10 +35,10 @@ from earmark.scan.procession import Procession
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, items_of, registry, rows, run_earmark, small_catalog
+from .stopped_scan import DYING, ROW_FILES, check_same, make_corpus, plan, stop_after
 from .synthetic_catalog import sketch
 from .test_packs import made_catalog, revise
 from .test_scan import USE
-from .test_scan_resume import DYING, ROW_FILES, check_same, make_corpus, plan, stop_after
 
 MODEL = load_model()
 

@@ -22,11 +22,11 @@ from earmark.scan.shard import ShardedListing
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, registry, rows, run_earmark, small_catalog
+from .stopped_scan import ROW_FILES, TIMES, make_corpus, plan, stop_after
 from .test_cli import invoke
 from .test_scan import write_hours_of_silence
 from .test_scan_interrupt import wait_until
 from .test_scan_report import ITEM, match
-from .test_scan_resume import ROW_FILES, TIMES, make_corpus, plan, stop_after
 
 # Shards
 

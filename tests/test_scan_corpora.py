@@ -24,10 +24,20 @@ from earmark.scan.journal import read_header
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import earmark_command, excerpt, items_of, registry, rows, run_earmark, small_catalog
+from .stopped_scan import (
+    ROW_FILES,
+    begin,
+    bytes_written,
+    check_same,
+    copy_of,
+    plan,
+    scan_until_killed,
+    scanned_whole,
+    stop_after,
+)
 from .test_cli import invoke
 from .test_scan import write_hours_of_silence
 from .test_scan_isolation import worker_that_reads
-from .test_scan_resume import ROW_FILES, bytes_written, check_same, plan, scan_until_killed, stop_after
 
 AUDIO_STRUCT = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 RATE = 16000
@@ -79,9 +89,7 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uninterrupted(corpus, tmp_path_factory):
-    out = tmp_path_factory.mktemp("uninterrupted") / "out"
-    assert scan(plan(corpus, out, jobs=2)).complete
-    return out
+    return scanned_whole(corpus, tmp_path_factory.mktemp("uninterrupted") / "out")
 
 
 def test_what_the_corpus_holds(corpus, uninterrupted):
@@ -155,15 +163,13 @@ def begun_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("begun")
     corpus = make_corpus(root / "corpus")
     n_entries = len(list(list_corpus(str(corpus))))
-    summary = scan(plan(corpus, root / "out"), **stop_after(n_entries - 3))
-    assert not summary.complete
+    begin(corpus, root / "out", n_items=n_entries - 3)
     return root
 
 
 @pytest.fixture
 def begun(begun_once, tmp_path):
-    shutil.copytree(begun_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "corpus", tmp_path / "out"
+    return copy_of(begun_once, tmp_path)
 
 
 def replace_in(path, old, new):

@@ -1,14 +1,9 @@
 """Scans that are killed and resumed: the same bytes as if nothing had happened, or a clear word why not."""
 
-import contextlib
 import dataclasses
 import json
 import os
 import random
-import shutil
-import signal
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -20,7 +15,7 @@ from earmark.catalog import build_catalog
 from earmark.errors import ScanError
 from earmark.fingerprint import load_model
 from earmark.rights import Use
-from earmark.scan import ItemRow, Limits, ScanPlan, Stop, scan
+from earmark.scan import ItemRow, Limits, Stop, scan
 from earmark.scan.folder import ScanFolder
 from earmark.scan.journal import Header, Mark
 from earmark.scan.judging import ItemRecord
@@ -28,14 +23,23 @@ from earmark.scan.listening import Problem
 
 from .small_catalog import USE as LICENSE
 from .small_catalog import excerpt, registry, rows, small_catalog
+from .stopped_scan import (
+    ROW_FILES,
+    TIMES,
+    begin,
+    bytes_written,
+    check_same,
+    copy_of,
+    make_corpus,
+    plan,
+    scan_until_killed,
+    scanned_whole,
+)
 from .test_scan import USE, write_hours_of_silence
-from .test_scan_interrupt import session_of, wait_until
 from .test_scan_isolation import worker_that_reads
 from .test_scan_report import match
 
 HEADER = Header(started="2026-11-01T00:00:00+00:00", plan={"catalog": "abc"})
-ROW_FILES = ("items.jsonl", "matches.jsonl")
-TIMES = ("started", "finished", "elapsed_s", "rates")
 
 
 # The folder alone
@@ -148,29 +152,6 @@ def test_one_process_at_a_time(tmp_path):
 # Whole scans
 
 
-def plan(corpus, out, **changes):
-    options = {
-        "catalog": small_catalog(),
-        "registry": registry(),
-        "use": USE,
-        "jobs": 1,
-        "resume": True,
-        "effort": "fast",
-    }
-    return ScanPlan(corpus=corpus, out=out, **(options | changes))
-
-
-def make_corpus(root):
-    root.mkdir()
-    for n in range(30):
-        track = ("chaos", "azum", "die-gewalt")[n % 3]
-        soundfile.write(root / f"{n:03}.wav", excerpt(track, 8.0 + 0.2 * (n % 5), 3.0 + 0.1 * n), 16000)
-        (root / f"{n:03}.txt").write_text("no music")
-    (root / "013.wav").write_bytes((root / "013.wav").read_bytes()[:-20_000])
-    (root / "014.wav").write_bytes(b"no music")
-    return root
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     return make_corpus(tmp_path_factory.mktemp("resume") / "corpus")
@@ -178,113 +159,48 @@ def corpus(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uninterrupted(corpus, tmp_path_factory):
-    out = tmp_path_factory.mktemp("uninterrupted") / "out"
-    assert scan(plan(corpus, out, jobs=2)).complete
-    return out
-
-
-def check_same(out, uninterrupted):
-    for name in ROW_FILES:
-        assert (out / name).read_bytes() == (uninterrupted / name).read_bytes()
-    one, other = (json.loads((each / "summary.json").read_text()) for each in (out, uninterrupted))
-    assert {k: v for k, v in one.items() if k not in TIMES} == {k: v for k, v in other.items() if k not in TIMES}
-    assert one["complete"] is True
-
-
-# Small chunks, and an end in the middle of a write: of as many bytes as the command line says, all files together.
-DYING = """
-import os, signal, sys
-from earmark.cli import main
-from earmark.scan import folder
-from earmark.scan.line_file import LineFile
-
-folder._CHUNK_ENTRIES = 4
-append, left = LineFile.append, int(sys.argv.pop(1))
-
-def append_or_die(self, lines):
-    global left
-    if len(lines) >= left:
-        os.pwrite(self.fileno(), lines[:left], self.good)
-        os.kill(os.getpid(), signal.SIGKILL)
-    left -= len(lines)
-    append(self, lines)
-
-LineFile.append = append_or_die
-main()
-"""
-
-
-def scan_until_killed(n_bytes, *arguments, rng=None, env=None):
-    """Scan, and die after so many bytes of output; with `rng` perhaps before, at any moment. None of it is left.
-
-    Returns whether it came to its end first, with the exit code 4.
-    """
-    command = [sys.executable, "-c", DYING, str(n_bytes), "scan", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, start_new_session=True, env=env, **pipes)
-    if rng is not None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(rng.random() * 2.0)
-        process.kill()
-    _, stderr = process.communicate(timeout=600)
-    assert process.returncode in (-signal.SIGKILL, 4), stderr.decode()
-    wait_until(lambda: not session_of(process), 10.0)
-    return process.returncode == 4
-
-
-def bytes_written(out):
-    return sum((out / name).stat().st_size for name in (*ROW_FILES, "journal.jsonl"))
+    return scanned_whole(corpus, tmp_path_factory.mktemp("uninterrupted") / "out")
 
 
 @pytest.mark.parametrize("n_kills", [8, pytest.param(60, marks=pytest.mark.long)])
 def test_killed_at_random_moments_and_resumed(corpus, uninterrupted, tmp_path, n_kills):
-    """After some written bytes, in the middle of a line or between two, or some time after the start."""
+    """After some written bytes, in the middle of a line or between two, or some time after the start.
+
+    A run has a quarter of all bytes at most, which is several chunks. What comes to its end is begun anew elsewhere.
+    """
     rng = random.Random(n_kills)
-    total = bytes_written(uninterrupted)
-    out, n_done = tmp_path / "out", []
-    options = ["--catalog", small_catalog(), "--out", out, "--resume", "--registry", registry(), *LICENSE]
-    for n in range(n_kills):
-        n_bytes, jobs = rng.randrange(2 * total // n_kills), rng.choice([1, 2])
-        arguments = [corpus, *options, "--effort", "fast", "--jobs", jobs]
-        if scan_until_killed(n_bytes, *arguments, rng=None if n % 4 else rng):
-            break  # two of the files are bad
-        n_done.append(len(rows_of_whole_lines(out / "items.jsonl")))
-    assert len(n_done) >= n_kills // 2
-    assert n_done[-1] > 4
-    scan(plan(corpus, out, jobs=2))
-    check_same(out, uninterrupted)
+    most_bytes, n_killed, n_done = bytes_written(uninterrupted) // 4, 0, []
+    outs = [tmp_path / "0"]
+    while n_killed < n_kills:
+        options = ["--catalog", small_catalog(), "--out", outs[-1], "--resume", "--registry", registry(), *LICENSE]
+        arguments = [corpus, *options, "--effort", "fast", "--jobs", rng.choice([1, 2])]
+        if scan_until_killed(rng.randrange(most_bytes), *arguments, rng=None if n_killed % 4 else rng):
+            outs.append(tmp_path / str(len(outs)))  # the exit code was 4, as two of the files are bad
+            continue
+        n_killed += 1
+        n_done.append(len(rows_of_whole_lines(outs[-1] / "items.jsonl")))
+    assert max(n_done) > 4
+    scan(plan(corpus, outs[-1], jobs=2))
+    for out in outs:
+        check_same(out, uninterrupted)
 
 
 def rows_of_whole_lines(path):
     return path.read_bytes().split(b"\n")[:-1] if path.exists() else []
 
 
-def stop_after(n_items):
-    """Return a request to stop, and the callback that makes it after some items."""
-    stop, seen = Stop(), []
-
-    def on_item(row, size):
-        seen.append(row.item)
-        if len(seen) == n_items:
-            stop.ask("SIGTERM")
-
-    return {"stop": stop, "on_item": on_item}
-
-
 @pytest.fixture(scope="module")
 def begun_once(tmp_path_factory):
     root = tmp_path_factory.mktemp("begun")
-    summary = scan(plan(make_corpus(root / "corpus"), root / "out"), **stop_after(12))
-    assert (summary.complete, summary.stopped_by) == (False, "SIGTERM")
+    summary = begin(make_corpus(root / "corpus"), root / "out", n_items=12)
+    assert summary.stopped_by == "SIGTERM"
     assert 12 <= summary.items["total"] < 60
     return root
 
 
 @pytest.fixture
 def begun(begun_once, tmp_path):
-    """A corpus of its own, and a scan of it that was stopped after some items."""
-    shutil.copytree(begun_once, tmp_path, dirs_exist_ok=True)
-    return tmp_path / "corpus", tmp_path / "out"
+    return copy_of(begun_once, tmp_path)
 
 
 def test_stopped_and_resumed_with_another_number_of_workers(begun, uninterrupted):

@@ -105,6 +105,10 @@ class FrameReader:
                     packet = next(self._packets, None)
                 except MemoryError:
                     raise
+                except IndexError:
+                    # PyAV's, when the file has come to its end, of streams that came up behind its head. They are
+                    # behind ours in its list, of which all packets were had by then.
+                    packet = None
                 except (av.FFmpegError, ValueError, OSError) as error:
                     packet = None
                     self._note(_words(error, log))

@@ -1,38 +1,28 @@
 """`earmark scan`."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from earmark.cli.exit_codes import FAIL_ON
 from earmark.cli.parameters import ShardText, Size, load_config
 from earmark.cli.reading import reading_options
+from earmark.cli.scan_options import SharedOptions, scan_options
 from earmark.cli.use_options import takes_use
 from earmark.corpus.options import CorpusOptions
 from earmark.matching import DEFAULT_EFFORT, DEFAULT_MAX_E_VALUE, EFFORTS
 from earmark.rights import Use
 
 if TYPE_CHECKING:
-    from earmark.scan import Shard
+    from earmark.scan import Limits, Shard
 
 __all__ = ["scan"]
 
 
 @click.command()
 @click.argument("corpus")
-@click.option(
-    "--catalog",
-    "catalogs",
-    required=True,
-    multiple=True,
-    metavar="PATH|URL",
-    help="Catalog folder to look for; several are shards of one catalog.",
-)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
-@click.option("--registry", type=click.Path(path_type=Path), help="License registry: a registry file, or CSV.")
-@click.option("--allow", type=click.Path(path_type=Path), help="CSV list of cases that count as licensed.")
-@click.option("--ignore", type=click.Path(path_type=Path), help="CSV list of matches and items to leave out.")
+@scan_options
 @click.option(
     "--effort",
     type=click.Choice(EFFORTS),
@@ -47,7 +37,6 @@ __all__ = ["scan"]
     show_default=True,
     help="Chance matches to accept an hour.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), help="Worker processes [default: one a processor].")
 @click.option(
     "--engine",
     type=click.Choice(("local", "ray")),
@@ -63,20 +52,9 @@ __all__ = ["scan"]
     type=click.Path(path_type=Path),
     help="Where copies of catalogs behind URLs go [default: the temporary folder].",
 )
-@click.option("--resume", is_flag=True, help="Go on with the scan that --out holds, if any.")
 @click.option("--shard", type=ShardText(), metavar="I/N", help="Scan the I-th of N parts only; see `earmark merge`.")
 @click.option("--min-seconds", type=click.FloatRange(min=0), default=0.0, help="Leave out what is shorter.")
 @click.option("--max-item-size", type=Size(), default="64G", show_default=True, help="Leave out what is larger.")
-@click.option(
-    "--timeout-per-item",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="SECONDS",
-    help="Give an item up after so long [default: in proportion to its size and length].",
-)
-@click.option(
-    "--memory-per-item", type=Size(), default="2G", show_default=True, help="Give an item up that needs more."
-)
-@click.option("--fail-on", type=click.Choice(FAIL_ON), help="Exit with 1 on such findings.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
@@ -96,25 +74,18 @@ def scan(
     ctx: click.Context,
     *,
     corpus: str,
-    catalogs: tuple[str, ...],
-    out: Path,
-    registry: Path | None,
-    allow: Path | None,
-    ignore: Path | None,
+    shared: SharedOptions,
+    limits: "Limits",
+    fail_on: str | None,
     use: Use,
     effort: str,
     max_e_value: float,
-    jobs: int | None,
     engine: str,
     address: str | None,
     catalog_cache: Path | None,
-    resume: bool,
     shard: "Shard | None",
     min_seconds: float,
     max_item_size: int,
-    timeout_per_item: float | None,
-    memory_per_item: int,
-    fail_on: str | None,
     keep_fingerprints: bool,
     clean: Path | None,
     reading: CorpusOptions,
@@ -143,29 +114,24 @@ def scan(
     from earmark.cli.table import print_result, stdout_console
     from earmark.report import write_parquet
     from earmark.report.cleaning import check_clean_out, clean_corpus
-    from earmark.scan import Limits, ScanPlan, Shard, stop_on_signals
+    from earmark.scan import ScanPlan, Shard, stop_on_signals
     from earmark.scan import scan as run_scan
 
+    out = shared["out"]
     plan = ScanPlan(
         corpus=corpus,
-        catalog=catalogs,
-        out=out,
         reading=reading,
-        registry=registry,
-        allow=allow,
-        ignore=ignore,
         use=use,
         effort=effort,
         max_e_value=max_e_value,
-        jobs=jobs,
         engine=engine,
         address=address,
         catalog_cache=catalog_cache,
-        limits=Limits(timeout_s=timeout_per_item, memory_bytes=memory_per_item, max_bytes=max_item_size),
+        limits=dataclasses.replace(limits, max_bytes=max_item_size),
         min_seconds=min_seconds,
         shard=shard or Shard(),
         keep_fingerprints=keep_fingerprints,
-        resume=resume,
+        **shared,
     )
     if clean is not None and shard is not None:
         raise click.UsageError("--clean needs all of the corpus: merge the shards, then use `earmark clean`", ctx)
