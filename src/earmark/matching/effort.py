@@ -124,7 +124,7 @@ _ALL = (
             renditions=tuple(dict.fromkeys([*_speeds(), *_tempos(), *_pitches()])),
             hits_per_probe=10,
             long=Closeness(probes=3, candidates=64),
-            short=Closeness(probes=4, candidates=128),
+            short=Closeness(probes=3, candidates=128),
         ),
     ),
 )
