@@ -52,8 +52,8 @@ def compact_catalog(
 
     Segments from which tracks were removed, those that share audio with others, those whose vectors are in lists that
     were trained again since, and those that are less than half full if there are several, are written anew; then the
-    manifest is replaced, then the old ones are deleted. Until then
-    the disk holds both. Readers that have the old ones open go on with them.
+    manifest is replaced, then the old ones are deleted. Until then the disk holds both. Readers that have the old ones
+    open go on with them.
 
     Parameters
     ----------

@@ -53,11 +53,13 @@ class SampleStream(abc.ABC):
     Parameters
     ----------
     model : Model
+    step_frames : int
+        From one patch to the next: saliency is used up by so many frames.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, step_frames: int) -> None:
         config = model.config
-        self._model = model
+        self._model, self._step_frames = model, step_frames
         self._finished = False
         self._n_samples = 0
         self._samples: list[NDArray[np.float32]] = []  # from the first sample of the next block on
@@ -111,8 +113,18 @@ class SampleStream(abc.ABC):
         self._take_saliency(last=True)
 
     @abc.abstractmethod
+    def _take(self, ready: int, here: NDArray[np.float32]) -> None:
+        """Take what the first `ready` rows of saliency give; the patches that begin there lie in `here`."""
+
     def _take_saliency(self, *, last: bool) -> None:
-        """Use up the saliency that there is, up to some frame; all of it if it is the last."""
+        """Use up saliency to a frame at which words and patches are whole; to the end if it is the last."""
+        step, patch_frames, rows = self._step_frames, self._model.config.patch_frames, len(self._saliency)
+        # The next step begins where this one ends; its patches reach beyond, and so does a word of phase 1.
+        ready = rows if last else (rows - patch_frames) // step * step
+        if ready <= 0 and not last:
+            return
+        self._take(ready, self._saliency if last else self._saliency[: ready + patch_frames - step])
+        self._saliency = self._saliency[ready:]
 
     def _check_open(self) -> None:
         if self._finished:
@@ -155,7 +167,7 @@ class Fingerprinter(SampleStream):
     """
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model)
+        super().__init__(model, model.config.patch_hop_frames)
         self._words: list[NDArray[np.uint64]] = []
         self._patches: list[NDArray[np.int8]] = []
         self._maps: list[NDArray[np.uint8]] = []
@@ -177,15 +189,8 @@ class Fingerprinter(SampleStream):
             saliency=np.concatenate(self._maps),
         )
 
-    def _take_saliency(self, *, last: bool) -> None:
-        """Turn the saliency there is into words and patches, up to a frame at which both are whole."""
+    def _take(self, ready: int, here: NDArray[np.float32]) -> None:
         config, model = self._model.config, self._model
-        step, rows = config.patch_hop_frames, len(self._saliency)
-        # The next step begins where this one ends; its patches reach beyond, and so does the word of phase 1.
-        ready = rows if last else (rows - config.patch_frames) // step * step
-        if ready <= 0 and not last:
-            return
-        here = self._saliency if last else self._saliency[: ready + config.patch_frames - step]
         self._patches.append(embed(here, model.projection, model.offset, config))
         words = np.zeros((len(config.item_peaks), 2, ready // 2), np.uint64)
         for phase in range(2):
@@ -193,7 +198,6 @@ class Fingerprinter(SampleStream):
             words[:, phase, : marked.shape[1]] = marked
         self._words.append(words)
         self._maps.append(np.rint(self._saliency[:ready] * np.float32(255)).astype(np.uint8))
-        self._saliency = self._saliency[ready:]
 
 
 def fingerprint(chunks: Iterable[NDArray[np.float32]], model: Model) -> Fingerprint:

@@ -50,10 +50,9 @@ class TrackFingerprinter(SampleStream):
     """
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model)
         config = model.config
+        super().__init__(model, config.patch_hop_frames * config.track_patch_stride)
         self._peaks: Final = dataclasses.replace(config, item_peaks=(config.track_peaks,))
-        self._hop_frames: Final = config.patch_hop_frames * config.track_patch_stride
         self._words: list[NDArray[np.uint64]] = []
         self._patches: list[NDArray[np.int8]] = []
 
@@ -69,13 +68,7 @@ class TrackFingerprinter(SampleStream):
         words, patches = np.concatenate(self._words), np.concatenate(self._patches)
         return TrackFingerprint(n_samples=self._n_samples, words=words, patches=patches)
 
-    def _take_saliency(self, *, last: bool) -> None:
-        config, model = self._model.config, self._model
-        step, rows = self._hop_frames, len(self._saliency)
-        ready = rows if last else (rows - config.patch_frames) // step * step
-        if ready <= 0 and not last:
-            return
-        here = self._saliency if last else self._saliency[: ready + config.patch_frames - step]
-        self._patches.append(project(pair_sums(here), model.projection, model.offset, config, hop_frames=step))
+    def _take(self, ready: int, here: NDArray[np.float32]) -> None:
+        config, model, hop = self._model.config, self._model, self._step_frames
+        self._patches.append(project(pair_sums(here), model.projection, model.offset, config, hop_frames=hop))
         self._words.append(peak_words(self._saliency[:ready], self._peaks)[0])
-        self._saliency = self._saliency[ready:]
